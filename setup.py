@@ -1,0 +1,92 @@
+"""Builds the extension modules: one kernel table per instruction set and real type, and the runner.
+
+All kernel tables come from the single source ``mathnet/_kernels/table.pyx``.  Cython refuses two
+extensions that name one source file, so each table gets a copy of it, under its own name, in the build folder.
+``MATHNET_BUILD_ISA=avx2`` (a comma-separated list) builds only those tables; ``MATHNET_DEBUG=1`` builds with bounds checks.
+"""
+
+import os
+import platform
+import shutil
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, find_packages, setup
+
+ROOT = Path(__file__).parent
+KERNELS = Path("mathnet/_kernels")
+GENERATED = Path("build/kernel_tables")
+DEBUG = os.environ.get("MATHNET_DEBUG") == "1"
+
+# -ffast-math would be faster still and wrong; contraction is off so that bits never depend on the compiler's mood.
+FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fvisibility=hidden", "-std=gnu11"]
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+ISA_FLAGS = {"baseline": [], **({"avx2": ["-mavx2", "-mfma"]} if X86 else {})}
+REALS = {"f32": [], "f64": [("MN_REAL_IS_DOUBLE", "1")]}
+
+
+def chosen_isas() -> list[str]:
+    wanted = os.environ.get("MATHNET_BUILD_ISA")
+    if not wanted:
+        return list(ISA_FLAGS)
+    names = [name.strip() for name in wanted.split(",")]
+    for name in names:
+        if name not in ISA_FLAGS:
+            raise SystemExit(f"MATHNET_BUILD_ISA: no instruction set {name!r} here; choose from {', '.join(ISA_FLAGS)}")
+    return names
+
+
+def kernel_tables() -> list[Extension]:
+    """One extension per instruction set and real type, each compiled from its own copy of table.pyx."""
+    GENERATED.mkdir(parents=True, exist_ok=True)
+    source = ROOT / KERNELS / "table.pyx"
+    families = [str(path.relative_to(ROOT)) for pattern in ("*.pxi", "*.h") for path in sorted((ROOT / KERNELS).glob(pattern))]
+    tables = []
+    for isa in chosen_isas():
+        for real, macros in REALS.items():
+            copy = GENERATED / f"{isa}_{real}.pyx"
+            if not copy.exists() or copy.read_bytes() != source.read_bytes():
+                shutil.copyfile(source, copy)
+            tables.append(
+                Extension(
+                    f"mathnet._kernels.{isa}_{real}",
+                    [str(copy)],
+                    include_dirs=[str(KERNELS)],
+                    define_macros=[("MN_ISA_NAME", f'"{isa}"'), ("MN_TABLE_INIT", f"PyInit_{isa}_{real}"), *macros],
+                    extra_compile_args=FLAGS + ISA_FLAGS[isa],
+                    depends=families,
+                )
+            )
+    return tables
+
+
+def runner() -> Extension:
+    return Extension(
+        "mathnet._kernels.runner",
+        [str(KERNELS / "runner.pyx"), str(KERNELS / "thread_pool.c")],
+        include_dirs=[str(KERNELS), numpy.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+        extra_compile_args=FLAGS,
+        extra_link_args=["-pthread"],
+        depends=[str(KERNELS / "abi.h"), str(KERNELS / "thread_pool.h")],
+    )
+
+
+def extensions() -> list[Extension]:
+    directives = {"language_level": 3, "boundscheck": DEBUG, "wraparound": False, "cdivision": True, "initializedcheck": DEBUG}
+    return cythonize(
+        [*kernel_tables(), runner()],
+        include_path=[str(KERNELS)],
+        build_dir="build/cython",
+        compiler_directives=directives,
+        nthreads=int(os.environ.get("MATHNET_BUILD_JOBS", "0")),
+    )
+
+
+setup(
+    packages=find_packages(include=["mathnet", "mathnet.*"]) + ["mathnet_std", *(f"mathnet_std.{name}" for name in find_packages("plugins/mathnet_std"))],
+    package_dir={"mathnet_std": "plugins/mathnet_std"},
+    package_data={"mathnet": ["py.typed", "data/*", "_kernels/*.pyi", "_kernels/*.pxd", "_kernels/*.h"], "mathnet_std": ["py.typed"]},
+    ext_modules=extensions(),
+)
