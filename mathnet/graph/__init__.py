@@ -1,0 +1,1 @@
+"""The symbolic graph: tensors, sizes, operations.  No arrays are computed here and no kernel is known."""
