@@ -41,6 +41,7 @@ def kernel_tables() -> list[Extension]:
     """One extension per instruction set and real type, each compiled from its own copy of table.pyx."""
     GENERATED.mkdir(parents=True, exist_ok=True)
     source = ROOT / KERNELS / "table.pyx"
+    # Cython finds the .pxi files through include_path, and writes the C anew when one of them is newer.
     families = [str(path.relative_to(ROOT)) for pattern in ("*.pxi", "*.h") for path in sorted((ROOT / KERNELS).glob(pattern))]
     tables = []
     for isa in chosen_isas():
@@ -53,12 +54,22 @@ def kernel_tables() -> list[Extension]:
                     f"mathnet._kernels.{isa}_{real}",
                     [str(copy)],
                     include_dirs=[str(KERNELS)],
-                    define_macros=[("MN_ISA_NAME", f'"{isa}"'), ("MN_TABLE_INIT", f"PyInit_{isa}_{real}"), *macros],
+                    define_macros=[("MN_ISA_NAME", f'"{isa}"'), *macros],
                     extra_compile_args=FLAGS + ISA_FLAGS[isa],
                     depends=families,
                 )
             )
     return tables
+
+
+def dispatch() -> Extension:
+    return Extension(
+        "mathnet._kernels.dispatch",
+        [str(KERNELS / "dispatch.pyx")],
+        include_dirs=[str(KERNELS)],
+        extra_compile_args=FLAGS,
+        depends=[str(KERNELS / name) for name in ("abi.h", "cpu.h", "opcodes.h")],
+    )
 
 
 def runner() -> Extension:
@@ -76,7 +87,7 @@ def runner() -> Extension:
 def extensions() -> list[Extension]:
     directives = {"language_level": 3, "boundscheck": DEBUG, "wraparound": False, "cdivision": True, "initializedcheck": DEBUG}
     return cythonize(
-        [*kernel_tables(), runner()],
+        [*kernel_tables(), dispatch()] + ([runner()] if (ROOT / KERNELS / "runner.pyx").exists() else []),
         include_path=[str(KERNELS)],
         build_dir="build/cython",
         compiler_directives=directives,

@@ -1,0 +1,98 @@
+"""Kernels: which instruction set is used, and how to find and pack a kernel.
+
+A kernel table is an extension module for one instruction set and one real type (``avx2_f32``, …).  The best
+instruction set this processor has is chosen at import; ``MATHNET_ISA=baseline`` (or ``avx2``) forces one.
+
+>>> fill = kernel("fill", "float32")
+>>> packed = fill.pack(n=10, itemsize=4, value=0)
+>>> fill.sizes(packed).chunks
+1
+"""
+
+import importlib
+import os
+from importlib.machinery import PathFinder
+
+from mathnet._kernels.dispatch import (
+    OPCODE_READS,
+    OPCODES,
+    Kernel,
+    KernelFault,
+    KernelLookupError,
+    Sizes,
+    cpu_runs,
+    lookup,
+    read_table,
+)
+
+__all__ = [
+    "OPCODES",
+    "OPCODE_READS",
+    "Kernel",
+    "KernelFault",
+    "KernelLookupError",
+    "Sizes",
+    "built",
+    "isa",
+    "kernel",
+    "load_table",
+]
+
+#: Instruction sets, best first.
+INSTRUCTION_SETS = ("avx2", "baseline")
+REALS = {"float32": "f32", "float64": "f64"}
+
+_tables: dict[tuple[str, str], dict[str, Kernel]] = {}
+
+
+def built() -> tuple[str, ...]:
+    """The instruction sets this installation has tables for, best first."""
+    return tuple(
+        name for name in INSTRUCTION_SETS if PathFinder.find_spec(f"{__name__}.{name}_f32", __path__)
+    )
+
+
+def _choose() -> str:
+    usable = [name for name in built() if cpu_runs(name)]
+    wanted = os.environ.get("MATHNET_ISA")
+    if not usable:
+        raise ImportError("mathnet has no kernel table for this processor: reinstall mathnet from source")
+    if not wanted:
+        return usable[0]
+    if wanted not in usable:
+        reason = "is not an instruction set of this processor" if wanted in built() else "is not built"
+        raise ImportError(f"MATHNET_ISA={wanted!r} {reason}: choose from {', '.join(usable)}")
+    return wanted
+
+
+_ISA = _choose()
+
+
+def isa() -> str:
+    """The instruction set in use."""
+    return _ISA
+
+
+def load_table(isa: str, real: str) -> dict[str, Kernel]:
+    """Every kernel of one table, by name; tables are loaded on first use.
+
+    Raises KernelLookupError for an unknown real type or a table that is not built or cannot run here.
+    """
+    table = _tables.get((isa, real))
+    if table is None:
+        if real not in REALS:
+            raise KernelLookupError(f"no kernels for real type {real!r}: choose from {', '.join(REALS)}")
+        if isa not in built() or not cpu_runs(isa):
+            usable = ", ".join(name for name in built() if cpu_runs(name))
+            raise KernelLookupError(f"no kernels for instruction set {isa!r} here: choose from {usable}")
+        table = read_table(importlib.import_module(f"{__name__}.{isa}_{REALS[real]}").__table__)
+        _tables[isa, real] = table
+    return table
+
+
+def kernel(name: str, real: str) -> Kernel:
+    """The kernel of that name for a real type ("float32" or "float64") and the instruction set in use.
+
+    Raises KernelLookupError (a KeyError) with the nearest names.
+    """
+    return lookup(load_table(_ISA, real), name, f"the {_ISA} {real} table")

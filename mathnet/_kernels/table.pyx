@@ -1,0 +1,14 @@
+"""One kernel table: every kernel for one instruction set and one real type.
+
+setup.py builds this source once per table (``avx2_f32``, ``baseline_f64``, …).  A family of kernels stands in a
+``.pxi`` file; it registers its own entries in a function ``register_<family>``, so adding one takes two lines here.
+The module offers nothing but the capsule ``__table__``, which ``dispatch.pyx`` and compiled plugins read.
+"""
+
+include "table_entries.pxi"
+
+include "copy.pxi"
+
+register_copy()
+
+__table__ = publish_table()
