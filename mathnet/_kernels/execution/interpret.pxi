@@ -1,0 +1,292 @@
+# The interpreter.  Nothing here allocates, and the GIL is taken only for host operations and signals.
+
+# A run looks at the clock when instructions of about this estimated cost (nanoseconds) have gone by …
+cdef double CLOCK_CREDIT = 1_000_000
+# … and at Python's signals when this much time has.
+cdef long long SIGNAL_INTERVAL = 50_000_000
+# Estimated cost of one iteration beside its body, so that loops over nothing are interrupted too.
+cdef double ITERATION_WORK = 50
+
+cdef struct Header:            # the 64 bytes before a worker's scratch
+    mn_fault fault             # written by mn_fail
+    int status                 # of the worker's first failing chunk in the current job
+    int chunk
+
+cdef struct Context:           # one run
+    char *scratch              # of worker 0
+    int64_t scratch_stride
+    int workers                # threads that scratch exists for
+    int flush
+    int polling                # false in the commit part
+    int failed_depth           # of the innermost failing instruction, −1: none
+    uint64_t float_mode        # the application's
+    double credit
+    long long last_poll        # 0: the clock has not been read yet
+    int64_t path[MAX_DEPTH]
+    int64_t iterations[MAX_DEPTH]
+    PyObject *error            # an owned exception from a host operation or signal handler
+    PyObject *keep             # what host arrays keep alive
+
+cdef struct Job:               # one instruction in the thread pool
+    mn_kernel fn
+    const void *descriptor
+    void **operands
+    char *scratch
+    int64_t scratch_stride
+    int flush
+
+
+cdef inline Header *header(char *scratch) noexcept nogil:
+    return <Header *>(scratch - SCRATCH_HEADER)
+
+
+cdef void begin(Context *context, Workspace workspace, int workers, bint flush) noexcept:
+    memset(context, 0, sizeof(Context))
+    context.scratch = workspace.scratch
+    context.scratch_stride = workspace.scratch_stride
+    context.workers = min(workers, workspace.workers)
+    context.flush = flush
+    context.polling = True
+    context.failed_depth = -1
+    context.keep = <PyObject *>workspace
+
+
+cdef int run_program(Code *code, Frame *frame, Context *context) noexcept nogil:
+    """A whole transaction: the part that may fail, a look at the signals, the commit part."""
+    cdef int status
+    context.float_mode = mn_float_mode_enter(context.flush)
+    status = run_instructions(code, frame, context, 0, code.commit, 0)
+    if status == MN_OK and context.last_poll:
+        status = poll(context)
+    if status == MN_OK:
+        context.polling = False
+        status = run_instructions(code, frame, context, code.commit, code.n_instructions, 0)
+    mn_float_mode_leave(context.float_mode)
+    return status
+
+
+cdef int run_instructions(Code *code, Frame *frame, Context *context, int64_t start, int64_t stop, int depth) noexcept nogil:
+    cdef int64_t i
+    cdef Instruction *instruction
+    cdef void **operands
+    cdef int status
+    for i in range(start, stop):
+        instruction = &code.instructions[i]
+        operands = frame.operands + instruction.first_slot
+        if instruction.kind == KERNEL:
+            status = instruction.fn(instruction.descriptor, operands, 0, context.scratch)
+        elif instruction.kind == CHUNKED:
+            status = run_chunked(instruction, operands, context)
+        elif instruction.kind == LOOP:
+            status = run_loop(instruction, frame, operands, context, depth)
+        elif instruction.kind == BRANCH:
+            status = run_branch(instruction, frame, operands, context, depth)
+        else:
+            status = run_host(instruction.host, operands, context)
+        if status != MN_OK:
+            context.path[depth] = i
+            if context.failed_depth < 0:
+                context.failed_depth = depth
+            return status
+    return MN_OK
+
+
+# ---- Kernels of several chunks ----------------------------------------------------------------------------------
+
+cdef int run_chunked(Instruction *instruction, void **operands, Context *context) noexcept nogil:
+    cdef int limit = min(instruction.limit, context.workers)
+    cdef int64_t chunk
+    cdef int status = MN_OK
+    if limit < 2 or not run_on_pool(instruction, operands, context, limit, &status):
+        for chunk in range(instruction.chunks):
+            status = instruction.fn(instruction.descriptor, operands, <int>chunk, context.scratch)
+            if status != MN_OK:
+                return status
+            context.credit += instruction.chunk_work
+            if context.credit > CLOCK_CREDIT:
+                status = poll(context)
+                if status != MN_OK:
+                    return status
+    elif status == MN_OK:
+        context.credit += instruction.work
+        if context.credit > CLOCK_CREDIT:
+            status = poll(context)
+    if status == MN_OK and instruction.finish:
+        status = instruction.fn(instruction.descriptor, operands, <int>instruction.chunks, context.scratch)
+    return status
+
+
+cdef bint run_on_pool(Instruction *instruction, void **operands, Context *context, int limit, int *status) noexcept nogil:
+    """False when the pool is busy.  A failure is that of the lowest failing chunk, as in a serial run."""
+    cdef Job job
+    cdef int worker, lowest = -1
+    cdef Header *of_worker
+    job.fn = instruction.fn
+    job.descriptor = instruction.descriptor
+    job.operands = operands
+    job.scratch = context.scratch
+    job.scratch_stride = context.scratch_stride
+    job.flush = context.flush
+    for worker in range(limit):
+        header(context.scratch + worker * context.scratch_stride).status = MN_OK
+    if not mn_pool_run(run_chunk, &job, <int>instruction.chunks, limit):
+        return False
+    for worker in range(limit):
+        of_worker = header(context.scratch + worker * context.scratch_stride)
+        if of_worker.status != MN_OK and (lowest < 0 or of_worker.chunk < lowest):
+            lowest = of_worker.chunk
+            status[0] = of_worker.status
+            header(context.scratch).fault = of_worker.fault
+    return True
+
+
+cdef void run_chunk(void *argument, int chunk, int worker) noexcept nogil:
+    cdef Job *job = <Job *>argument
+    cdef char *scratch = job.scratch + worker * job.scratch_stride
+    cdef uint64_t float_mode
+    if header(scratch).status != MN_OK:
+        return  # chunks come in ascending order: a worker's first failure is the one that counts
+    if worker == 0:
+        header(scratch).status = job.fn(job.descriptor, job.operands, chunk, scratch)
+    else:
+        float_mode = mn_float_mode_enter(job.flush)
+        header(scratch).status = job.fn(job.descriptor, job.operands, chunk, scratch)
+        mn_float_mode_leave(float_mode)
+    header(scratch).chunk = chunk
+
+
+# ---- Sub-programs -----------------------------------------------------------------------------------------------
+
+cdef int run_loop(Instruction *instruction, Frame *frame, void **operands, Context *context, int depth) noexcept nogil:
+    cdef Nested *loop = instruction.nested
+    cdef Code *body = loop.bodies[0]
+    cdef Frame *inner = &frame.children[instruction.child]
+    cdef Binding *binding
+    cdef int64_t i, j
+    cdef int b, status
+    for b in range(loop.n_bindings):
+        point(inner, loop.bindings[b].external, <char *>operands[b])
+    if loop.index_external >= 0:
+        point(inner, loop.index_external, <char *>&inner.index)
+    for i in range(loop.length):
+        inner.index = <double>(loop.length - 1 - i if loop.index_reverse else i)
+        for b in range(loop.n_bindings):
+            binding = &loop.bindings[b]
+            if binding.step == 0:
+                continue
+            j = loop.length - 1 - i if binding.reverse else i
+            if binding.mask >= 0:
+                j &= binding.mask
+            elif binding.modulo:
+                j %= binding.modulo
+            point(inner, binding.external, <char *>operands[b] + j * binding.step)
+        status = run_instructions(body, inner, context, 0, body.n_instructions, depth + 1)
+        if status == MN_OK:
+            context.credit += body.work + ITERATION_WORK
+            if context.credit <= CLOCK_CREDIT:
+                continue
+            status = poll(context)
+            if status == MN_OK:
+                continue
+        context.iterations[depth] = i
+        return status
+    return MN_OK
+
+
+cdef int run_branch(Instruction *instruction, Frame *frame, void **operands, Context *context, int depth) noexcept nogil:
+    cdef Nested *branch = instruction.nested
+    cdef int chosen = 0 if (<unsigned char *>operands[0])[0] else 1
+    cdef Frame *inner = &frame.children[instruction.child + chosen]
+    cdef int b, status
+    for b in range(branch.n_bindings):
+        point(inner, branch.bindings[b].external, <char *>operands[1 + b])
+    status = run_instructions(inner.code, inner, context, 0, inner.code.n_instructions, depth + 1)
+    if status != MN_OK:
+        context.iterations[depth] = chosen
+    return status
+
+
+# ---- Python: host operations and signals ------------------------------------------------------------------------
+
+cdef int poll(Context *context) noexcept nogil:
+    """Lets pending signals through, at most every 50 ms and never in the commit part."""
+    cdef long long now
+    context.credit = 0
+    if not context.polling:
+        return MN_OK
+    now = mn_clock()
+    if context.last_poll == 0:
+        context.last_poll = now
+    elif now - context.last_poll >= SIGNAL_INTERVAL:
+        context.last_poll = now
+        return run_signal_handlers(context)
+    return MN_OK
+
+
+cdef int run_signal_handlers(Context *context) noexcept with gil:
+    mn_float_mode_leave(context.float_mode)
+    try:
+        PyErr_CheckSignals()
+        return MN_OK
+    except BaseException as error:
+        keep_error(context, error)
+        return MN_INTERRUPTED
+    finally:
+        mn_float_mode_enter(context.flush)
+
+
+cdef int run_host(PyObject *host, void **operands, Context *context) noexcept with gil:
+    mn_float_mode_leave(context.float_mode)
+    try:
+        (<HostCall>host).run(operands, <object>context.keep)
+        return MN_OK
+    except BaseException as error:
+        keep_error(context, error)
+        return MN_HOST_ERROR
+    finally:
+        mn_float_mode_enter(context.flush)
+
+
+cdef void keep_error(Context *context, object error) noexcept:
+    Py_INCREF(error)
+    context.error = <PyObject *>error
+
+
+@cython.final
+cdef class HostCall:
+    """A Python callable as an instruction: it gets a tuple of read-only arrays and a tuple of arrays to fill."""
+
+    cdef object callable
+    cdef list arrays        # (dtype, shape), inputs first
+    cdef int n_inputs
+
+    def __init__(self, callable, inputs, outputs):
+        self.callable = callable
+        self.arrays = [(np.dtype(dtype), tuple(shape)) for dtype, shape in (*inputs, *outputs)]
+        self.n_inputs = len(inputs)
+
+    cdef int run(self, void **operands, object keep) except -1:
+        cdef list views = []
+        cdef int i
+        for i in range(len(self.arrays)):
+            dtype, shape = self.arrays[i]
+            view = array_over(operands[i], dtype, shape, keep)
+            if i < self.n_inputs:
+                cnp.PyArray_CLEARFLAGS(view, cnp.NPY_ARRAY_WRITEABLE)
+            views.append(view)
+        self.callable(tuple(views[: self.n_inputs]), tuple(views[self.n_inputs :]))
+        return 0
+
+
+cdef cnp.ndarray array_over(void *data, cnp.dtype dtype, tuple shape, object keep):
+    """An array over memory that `keep` keeps alive."""
+    cdef cnp.npy_intp sizes[64]
+    cdef int axis
+    for axis in range(len(shape)):
+        sizes[axis] = shape[axis]
+    Py_INCREF(dtype)  # PyArray_NewFromDescr takes a reference of its own
+    array = PyArray_NewFromDescr(
+        <PyTypeObject *>cnp.ndarray, dtype, <int>len(shape), sizes, NULL, data, cnp.NPY_ARRAY_CARRAY, NULL
+    )
+    cnp.set_array_base(array, keep)
+    return array
