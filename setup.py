@@ -80,7 +80,10 @@ def runner() -> Extension:
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=FLAGS,
         extra_link_args=["-pthread"],
-        depends=[str(KERNELS / "abi.h"), str(KERNELS / "thread_pool.h")],
+        depends=[
+            *(str(KERNELS / name) for name in ("abi.h", "float_mode.h", "thread_pool.h")),
+            *(str(path.relative_to(ROOT)) for path in sorted((ROOT / KERNELS / "execution").glob("*.pxi"))),
+        ],
     )
 
 

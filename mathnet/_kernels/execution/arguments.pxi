@@ -138,7 +138,7 @@ cdef inline bint matches(const Argument *argument, PyObject *value) noexcept:
     """Whether a value can be used as it is: type, dtype, shape, layout."""
     cdef cnp.ndarray array
     cdef int axis
-    if <PyObject *>(<object>value).__class__ != <PyObject *>cnp.ndarray:
+    if type(<object>value) is not cnp.ndarray:
         return False
     array = <cnp.ndarray><object>value
     if cnp.PyArray_NDIM(array) != argument.axes:
@@ -149,4 +149,4 @@ cdef inline bint matches(const Argument *argument, PyObject *value) noexcept:
     if not cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED):
         return False
     # Arrays from pickle or np.dtype("<f4") may carry an equal descriptor of their own.
-    return <PyObject *>cnp.PyArray_DESCR(array) == argument.dtype or cnp.PyArray_EquivTypes(cnp.PyArray_DESCR(array), <cnp.dtype><object>argument.dtype)
+    return <PyObject *>cnp.PyArray_DESCR(array) == argument.dtype or array.dtype == <object>argument.dtype

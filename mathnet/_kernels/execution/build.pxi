@@ -206,6 +206,5 @@ cdef class ProgramBuilder:
         self.program.blocks.append(block)
         return block.data
 
-    cdef int describe(self, kind, label, **facts) except -1:
+    def describe(self, kind, label, **facts):
         self.program.infos.append({"kind": kind, "label": label, **facts})
-        return 0

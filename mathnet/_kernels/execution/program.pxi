@@ -172,14 +172,16 @@ cdef class Program:
             context.error = NULL
             return error
         fault = header(context.scratch)
-        path = [context.path[depth] for depth in range(context.failed_depth + 1)]
-        iterations = [context.iterations[depth] for depth in range(context.failed_depth)]
-        for index, iteration in zip(path[:-1], iterations):
-            bodies = program.nested[index]
-            program = bodies[iteration if len(bodies) == 2 else 0]
+        path, iterations = [], []
+        for depth in range(context.failed_depth):
+            path.append(context.path[depth])
+            iterations.append(context.iterations[depth])
+            bodies = program.nested[context.path[depth]]
+            program = bodies[context.iterations[depth] if len(bodies) == 2 else 0]
+        innermost = context.path[context.failed_depth]
         return StatusError(
-            status, path[0], fault.fault.position, fault.fault.value,
-            label=program.infos[path[-1]]["label"], path=path, iterations=iterations, step=step,
+            status, context.path[0], fault.fault.position, fault.fault.value,
+            label=program.infos[innermost]["label"], path=(*path, innermost), iterations=iterations, step=step,
         )  # fmt: skip
 
     cdef Workspace prepared(self, externals, Context *context):

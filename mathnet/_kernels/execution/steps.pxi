@@ -99,7 +99,7 @@ def run_steps(Call call not None, data, order, losses):
         for i in range(call.n_inputs + call.n_outputs):
             argument = &call.arguments[i]
             point(workspace.frame, argument.external, workspace.staging + argument.row_staging)
-        refused.position = -1
+        refused.input, refused.position = 0, -1
         with nogil:
             completed = run_batches(call, workspace, &context, rows, indices, count, batch, loss, columns, &status, &refused)
         call.completed_steps = completed
