@@ -27,9 +27,28 @@ class Variable:
     gradients are taken; regularizer, constraint: callables or None.
     """
 
-    __slots__ = ("__weakref__", "array", "constraint", "kind", "name", "offset", "regularizer", "segment", "spec", "trainable")
+    __slots__ = (
+        "__weakref__",
+        "array",
+        "constraint",
+        "kind",
+        "name",
+        "offset",
+        "regularizer",
+        "segment",
+        "spec",
+        "trainable",
+    )
 
-    def __init__(self, name: str, array: np.ndarray, segment: Segment, offset: int, kind: str = "parameter", weak: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        array: np.ndarray,
+        segment: Segment,
+        offset: int,
+        kind: str = "parameter",
+        weak: bool = False,
+    ) -> None:
         self.name, self.array, self.segment, self.offset, self.kind = name, array, segment, offset, kind
         self.spec = Spec(array.shape, array.dtype, weak)
         self.trainable = kind == "parameter"
@@ -48,9 +67,13 @@ class Variable:
         """Copies ``value`` in after a shape and type check."""
         given = np.asarray(value)
         if given.shape != self.array.shape:
-            raise ShapeError(f"{self.name!r} has shape {show_shape(self.array.shape)}, but a value of shape {show_shape(given.shape)} was given")
+            raise ShapeError(
+                f"{self.name!r} has shape {show_shape(self.array.shape)}, but a value of shape {show_shape(given.shape)} was given"
+            )
         if given.dtype.kind not in "fiub":
-            raise DTypeError(f"{self.name!r} holds {self.array.dtype}, but a value of type {given.dtype} was given")
+            raise DTypeError(
+                f"{self.name!r} holds {self.array.dtype}, but a value of type {given.dtype} was given"
+            )
         self.array[...] = given
 
     def __mathnet_tensor__(self) -> Tensor:
@@ -76,10 +99,19 @@ class Segment:
         raw = np.zeros(total * dtype.itemsize + ALIGNMENT, np.uint8)
         skip = -raw.ctypes.data % ALIGNMENT
         self.data = raw[skip : skip + total * dtype.itemsize].view(dtype)  # flat, aligned; keeps raw alive
-        self.arrays = [self.data[o : o + int(np.prod(s, dtype=np.int64))].reshape(s) for o, s in zip(self.offsets, shapes)]
+        self.arrays = [
+            self.data[o : o + int(np.prod(s, dtype=np.int64))].reshape(s)
+            for o, s in zip(self.offsets, shapes)
+        ]
 
 
-def allocate(names: Sequence[str], shapes: Sequence[tuple[int, ...]], dtype: Any, kind: str = "parameter", weak: bool = False) -> list[Variable]:
+def allocate(
+    names: Sequence[str],
+    shapes: Sequence[tuple[int, ...]],
+    dtype: Any,
+    kind: str = "parameter",
+    weak: bool = False,
+) -> list[Variable]:
     """Variables of one type in one new segment, zero-filled."""
     segment = Segment(shapes, np.dtype(dtype))
     return [Variable(n, a, segment, o, kind, weak) for n, a, o in zip(names, segment.arrays, segment.offsets)]

@@ -24,7 +24,10 @@ class _Floor:
         self.numerator, self.denominator = numerator, denominator
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Floor) and (self.numerator, self.denominator) == (other.numerator, other.denominator)
+        return isinstance(other, _Floor) and (self.numerator, self.denominator) == (
+            other.numerator,
+            other.denominator,
+        )
 
     def __hash__(self) -> int:
         return hash((_Floor, self.numerator, self.denominator))

@@ -26,14 +26,18 @@ def graph_dtype(dtype: object, where: str) -> np.dtype:
     try:
         found = np.dtype(dtype)  # type: ignore[call-overload]
     except TypeError:
-        raise DTypeError(f"{where}: {dtype!r} is no element type; use float32, float64, int64 or bool") from None
+        raise DTypeError(
+            f"{where}: {dtype!r} is no element type; use float32, float64, int64 or bool"
+        ) from None
     if found in (FLOAT32, FLOAT64, INT64, BOOL):
         return found
     if found.kind in "iu":
         return INT64
     if found == np.float16:
         return FLOAT32
-    raise DTypeError(f"{where}: elements of type {found} are not supported; convert to float32, float64, int64 or bool")
+    raise DTypeError(
+        f"{where}: elements of type {found} are not supported; convert to float32, float64, int64 or bool"
+    )
 
 
 def promote(specs: Iterable) -> tuple[np.dtype, bool]:

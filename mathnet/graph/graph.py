@@ -62,14 +62,22 @@ class Rewriter:
     def __getitem__(self, old: Tensor) -> Tensor:
         return self._new[id(old)]
 
-    def run(self, outputs: Sequence[Tensor], replace: Callable[[Node, tuple[Tensor, ...]], Sequence[Tensor] | None] | None = None) -> list[Tensor]:
+    def run(
+        self,
+        outputs: Sequence[Tensor],
+        replace: Callable[[Node, tuple[Tensor, ...]], Sequence[Tensor] | None] | None = None,
+    ) -> list[Tensor]:
         new = self._new
         known = [t for t in self._alive]
         for node in walk(outputs, stop=known):
             inputs = tuple([new[id(t)] for t in node.inputs])
             made = replace(node, inputs) if replace is not None else None
             if made is None:
-                made = node.outputs if all(a is b for a, b in zip(inputs, node.inputs)) else rebuild(node, inputs).outputs
+                made = (
+                    node.outputs
+                    if all(a is b for a, b in zip(inputs, node.inputs))
+                    else rebuild(node, inputs).outputs
+                )
             for old, tensor in zip(node.outputs, made):
                 if id(old) not in new:
                     new[id(old)] = tensor
@@ -101,8 +109,19 @@ class Graph:
     part of a plan.  ``nodes`` is the topological order.
     """
 
-    def __init__(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], updates: Sequence[tuple[Any, Tensor]] = (), name: str = "graph") -> None:
-        self.inputs, self.outputs, self.updates, self.name = tuple(inputs), tuple(outputs), tuple(updates), name
+    def __init__(
+        self,
+        inputs: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+        updates: Sequence[tuple[Any, Tensor]] = (),
+        name: str = "graph",
+    ) -> None:
+        self.inputs, self.outputs, self.updates, self.name = (
+            tuple(inputs),
+            tuple(outputs),
+            tuple(updates),
+            name,
+        )
         self._nodes: list[Node] | None = None
 
     @property
@@ -124,22 +143,32 @@ class Graph:
     @property
     def variables(self) -> list[Any]:
         """Variables that are read or updated, each once."""
-        found = [node.attrs["variable"] for node in self.nodes if node.op is VARIABLE] + [v for v, _ in self.updates]
+        found = [node.attrs["variable"] for node in self.nodes if node.op is VARIABLE] + [
+            v for v, _ in self.updates
+        ]
         return list({id(v): v for v in found}.values())
 
-    def replace(self, f: Callable[[Node, tuple[Tensor, ...]], Sequence[Tensor] | None], known: Mapping[Tensor, Tensor] | None = None) -> Graph:
+    def replace(
+        self,
+        f: Callable[[Node, tuple[Tensor, ...]], Sequence[Tensor] | None],
+        known: Mapping[Tensor, Tensor] | None = None,
+    ) -> Graph:
         """The graph with every node rewritten by ``f`` (see :class:`Rewriter`)."""
         rewriter = Rewriter(known)
         results = rewriter.run(self.results, f)
         cut = len(self.outputs)
         inputs = [rewriter._new.get(id(t), t) for t in self.inputs]
-        return Graph(inputs, results[:cut], [(v, t) for (v, _), t in zip(self.updates, results[cut:])], self.name)
+        return Graph(
+            inputs, results[:cut], [(v, t) for (v, _), t in zip(self.updates, results[cut:])], self.name
+        )
 
     def bind(self, sizes: Mapping[Dim, int], **mode: Any) -> Graph:
         """The graph with unknown sizes replaced; operations with ``trace(inputs, mode, **attrs)`` are traced into."""
 
         def bound(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
-            attrs = {key: _substitute(value, sizes) for key, value in node.attrs.items()} if sizes else node.attrs
+            attrs = (
+                {key: _substitute(value, sizes) for key, value in node.attrs.items()} if sizes else node.attrs
+            )
             trace = getattr(node.op, "trace", None)
             if trace is not None:
                 return trace(inputs, mode, **attrs)
@@ -162,14 +191,20 @@ class Graph:
         given = {id(tensor) for tensor in self.inputs}
         for node in self.nodes:
             if node.op is INPUT and id(node.outputs[0]) not in given:
-                raise GraphError(f"graph {self.name!r}: input {node.attrs.get('name')!r} is used but is not among the inputs of the graph")
+                raise GraphError(
+                    f"graph {self.name!r}: input {node.attrs.get('name')!r} is used but is not among the inputs of the graph"
+                )
             for tensor in node.inputs:
                 if id(tensor.node) not in nodes or tensor.node.outputs[tensor.index] is not tensor:
-                    raise GraphError(f"graph {self.name!r}: {node!r} has an input that is no output of a node")
+                    raise GraphError(
+                        f"graph {self.name!r}: {node!r} has an input that is no output of a node"
+                    )
             specs = node.op.infer(*[t.spec for t in node.inputs], **node.attrs)
             specs = (specs,) if isinstance(specs, Spec) else tuple(specs)
             if specs != tuple(t.spec for t in node.outputs):
-                raise GraphError(f"graph {self.name!r}: {node!r} disagrees with its shape rule, which says {specs}")
+                raise GraphError(
+                    f"graph {self.name!r}: {node!r} disagrees with its shape rule, which says {specs}"
+                )
         for variable, tensor in self.updates:
             if tensor.shape != variable.spec.shape:
                 raise GraphError(
@@ -187,7 +222,13 @@ class Graph:
             if node.op is INPUT:
                 continue
             attrs = _attr_key(node)
-            parts.append((node.op.name if node.op.name else id(node.op), tuple([number[id(t)] for t in node.inputs]), attrs))
+            parts.append(
+                (
+                    node.op.name if node.op.name else id(node.op),
+                    tuple([number[id(t)] for t in node.inputs]),
+                    attrs,
+                )
+            )
             for tensor in node.outputs:
                 number[id(tensor)] = len(number)
         parts.append(tuple(number[id(t)] for t in self.results))
@@ -205,10 +246,14 @@ class Graph:
             for key, value in node.attrs.items():
                 if key == "spec":
                     continue
-                shown = getattr(value, "name", None) or (f"<array {value.shape}>" if isinstance(value, np.ndarray) else repr(value))
+                shown = getattr(value, "name", None) or (
+                    f"<array {value.shape}>" if isinstance(value, np.ndarray) else repr(value)
+                )
                 arguments.append(f"{key}={shown}")
             outputs = ", ".join(number[id(t)] for t in node.outputs)
-            lines.append(f"  {outputs} = {node.op.name}({', '.join(arguments)}) {', '.join(repr(t.spec) for t in node.outputs)}")
+            lines.append(
+                f"  {outputs} = {node.op.name}({', '.join(arguments)}) {', '.join(repr(t.spec) for t in node.outputs)}"
+            )
         lines.append("  return " + ", ".join(number[id(t)] for t in self.outputs))
         lines += [f"  {variable.name} ← {number[id(tensor)]}" for variable, tensor in self.updates]
         return "\n".join(lines)

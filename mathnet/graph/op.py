@@ -36,17 +36,21 @@ class Op:
     kinks: ClassVar[dict[float, float]] = {}
     #: Subset of {"random", "host"}: such nodes are never merged or folded.
     effects: ClassVar[frozenset[str]] = frozenset()
+    #: Output i is input i; the node matters to derivatives only, and a plan drops it.
+    transparent: ClassVar[bool] = False
     #: Epilogues that ``lower`` can take as keywords: "bias" (along ``bias_axis``), "activation" (relu, tanh, sigmoid), "accumulate".
     absorbs: ClassVar[tuple[str, ...]] = ()
-    #: Name of the operation with extra outputs that this one's vjp operation can use, chosen after differentiation.
-    keeps: ClassVar[str | None] = None
+    #: "sum", "max", "min" or "prod" over ``axes(spec, **attrs)``: the elementwise machine runs it, with what comes before it.
+    reduction: ClassVar[str | None] = None
     onnx: ClassVar[str | None] = None
 
     def infer(self, *specs: Spec, **attrs: Any) -> Spec | tuple[Spec, ...]:
         """Shape and type rule; raises ShapeError or DTypeError that names the operation, the argument and the shapes."""
         raise TypeError(f"operation {self.name!r} has no shape rule")
 
-    def vjp(self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any) -> Sequence[Tensor | None]:
+    def vjp(
+        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any
+    ) -> Sequence[Tensor | None]:
         """Cotangents of the inputs, built from visible values only.  ``dy``: a Tensor, or for several outputs a tuple (None = zero)."""
         raise GradientError(f"operation {self.name!r} has no derivative")
 
@@ -147,7 +151,12 @@ class _Constant(Leaf):
     name = "constant"
 
 
-INPUT, VARIABLE, CAPTURE, CONSTANT = register(_Input()), register(_Variable()), register(_Capture()), register(_Constant())
+INPUT, VARIABLE, CAPTURE, CONSTANT = (
+    register(_Input()),
+    register(_Variable()),
+    register(_Capture()),
+    register(_Constant()),
+)
 LEAVES = (INPUT, VARIABLE, CAPTURE, CONSTANT)
 
 
@@ -159,7 +168,13 @@ def constant(value: bool | int | float, dtype: Any = None) -> Tensor:
     """A number as a tensor of rank 0: weak unless ``dtype`` is given."""
     if dtype is not None:
         return CONSTANT(spec=Spec((), np.dtype(dtype)), value=value)
-    kind = np.dtype(bool) if isinstance(value, (bool, np.bool_)) else np.dtype(np.int64) if isinstance(value, (int, np.integer)) else FLOAT64
+    kind = (
+        np.dtype(bool)
+        if isinstance(value, (bool, np.bool_))
+        else np.dtype(np.int64)
+        if isinstance(value, (int, np.integer))
+        else FLOAT64
+    )
     return CONSTANT(spec=Spec((), kind, weak=True), value=value)
 
 
@@ -176,7 +191,9 @@ def as_tensor(value: Any, where: str = "operand") -> Tensor:
         return value.__mathnet_tensor__()
     array = np.asarray(value)
     dtype = graph_dtype(array.dtype, where)
-    return CAPTURE(spec=Spec(array.shape, dtype), array=array if array.dtype == dtype else array.astype(dtype))
+    return CAPTURE(
+        spec=Spec(array.shape, dtype), array=array if array.dtype == dtype else array.astype(dtype)
+    )
 
 
 def broadcast_shapes(name: str, *shapes: tuple) -> tuple:
@@ -189,7 +206,9 @@ def broadcast_shapes(name: str, *shapes: tuple) -> tuple:
                 result[axis] = size
             elif size != 1 and size != result[axis]:
                 shown = " and ".join(show_shape(s) for s in shapes)
-                raise ShapeError(f"{name}: shapes {shown} do not broadcast (axis {axis - rank}: {result[axis]} against {size})")
+                raise ShapeError(
+                    f"{name}: shapes {shown} do not broadcast (axis {axis - rank}: {result[axis]} against {size})"
+                )
     return tuple(result)
 
 

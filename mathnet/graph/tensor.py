@@ -53,7 +53,14 @@ class Node:
     outputs: tuple[Tensor, ...]
     site: tuple[str, int] | None
 
-    def __init__(self, op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any], specs: tuple[Spec, ...], site: tuple[str, int] | None) -> None:
+    def __init__(
+        self,
+        op: Op,
+        inputs: tuple[Tensor, ...],
+        attrs: dict[str, Any],
+        specs: tuple[Spec, ...],
+        site: tuple[str, int] | None,
+    ) -> None:
         self.op, self.inputs, self.attrs, self.site = op, inputs, attrs, site
         self.outputs = tuple([Tensor(self, index, spec) for index, spec in enumerate(specs)])
 
@@ -114,7 +121,12 @@ class Tensor:
         return _call("transpose", self)
 
     def __repr__(self) -> str:
-        shape = "(" + ", ".join("None" if isinstance(s, Dim) else str(s) for s in self.shape) + ("," if self.ndim == 1 else "") + ")"
+        shape = (
+            "("
+            + ", ".join("None" if isinstance(s, Dim) else str(s) for s in self.shape)
+            + ("," if self.ndim == 1 else "")
+            + ")"
+        )
         return f"<Tensor {self.name} {shape} {self.dtype}>"
 
     # ---- operators: each looks its operation up by name -----------------------------------------------------------
@@ -213,7 +225,9 @@ class Tensor:
 
     # ---- array methods that NumPy users reach for -------------------------------------------------------------------
     def reshape(self, *shape: Any) -> Tensor:
-        return _call("reshape", self, shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, Dim)) else shape)
+        return _call(
+            "reshape", self, shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, Dim)) else shape
+        )
 
     def transpose(self, *axes: Any) -> Tensor:
         if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
@@ -247,7 +261,10 @@ class Tensor:
         return GraphError(f"{self!r} is symbolic and has no value yet, so it cannot be used {use}; {instead}")
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        raise self._no_value("as a NumPy array", "use the mathnet function (mn.where, mn.stack, …), or run a Model or mn.function to get numbers")
+        raise self._no_value(
+            "as a NumPy array",
+            "use the mathnet function (mn.where, mn.stack, …), or run a Model or mn.function to get numbers",
+        )
 
     def __bool__(self) -> bool:
         raise self._no_value("as a truth value (if, while, and, or, assert)", "use mn.where(condition, a, b)")
@@ -278,7 +295,9 @@ class Tensor:
         raise self._no_value("with 'in'", "use mn.equal and a reduction")
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise self._no_value("as a target of assignment", "build the new value with mn.where or mn.concatenate")
+        raise self._no_value(
+            "as a target of assignment", "build the new value with mn.where or mn.concatenate"
+        )
 
 
 def _call(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -287,7 +306,13 @@ def _call(name: str, *args: Any, **kwargs: Any) -> Any:
     return FUNCTIONS[name](*args, **kwargs)
 
 
-_NUMPY_NAMES = {"true_divide": "divide", "absolute": "abs", "conjugate": "positive", "amax": "max", "amin": "min"}
+_NUMPY_NAMES = {
+    "true_divide": "divide",
+    "absolute": "abs",
+    "conjugate": "positive",
+    "amax": "max",
+    "amin": "min",
+}
 
 
 def _numpy_call(name: str, plain: bool, args: tuple, kwargs: dict) -> Any:
@@ -297,9 +322,13 @@ def _numpy_call(name: str, plain: bool, args: tuple, kwargs: dict) -> Any:
 
     known = _NUMPY_NAMES.get(name, name)
     if known not in FUNCTIONS:
-        raise GraphError(f"np.{name} does not work on a symbolic tensor, and mathnet has no function of that name{nearest(name, FUNCTIONS)}")
+        raise GraphError(
+            f"np.{name} does not work on a symbolic tensor, and mathnet has no function of that name{nearest(name, FUNCTIONS)}"
+        )
     if not plain:
-        raise GraphError(f"np.{name} with {', '.join(kwargs) or 'a ufunc method'} does not work on a symbolic tensor; use mn.{known}")
+        raise GraphError(
+            f"np.{name} with {', '.join(kwargs) or 'a ufunc method'} does not work on a symbolic tensor; use mn.{known}"
+        )
     try:
         return FUNCTIONS[known](*args, **kwargs)
     except TypeError as error:

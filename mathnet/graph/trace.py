@@ -34,7 +34,9 @@ class Trace:
         self._path: list[str] = []
         self._draws: dict[str, int] = {}
         self._tokens: list[Token] = []
-        self.frozen_state: str | None = None  # set inside bodies of scan: the reason why assignments are refused
+        self.frozen_state: str | None = (
+            None  # set inside bodies of scan: the reason why assignments are refused
+        )
 
     def __enter__(self) -> Trace:
         self._tokens.append(_active.set(self))
@@ -60,7 +62,9 @@ class Trace:
         if self.frozen_state is not None:
             raise GraphError(f"{variable.name!r} cannot be assigned {self.frozen_state}")
         if value.shape != variable.spec.shape:
-            raise ShapeError(f"{variable.name!r} has shape {show_shape(variable.spec.shape)}, but a value of shape {show_shape(value.shape)} is assigned to it")
+            raise ShapeError(
+                f"{variable.name!r} has shape {show_shape(variable.spec.shape)}, but a value of shape {show_shape(value.shape)} is assigned to it"
+            )
         self.updates[variable] = value
 
     @contextmanager

@@ -1,0 +1,282 @@
+"""Programs of the elementwise virtual machine: built from operations, simplified, given registers, packed.
+
+A program works on values in single assignment form; registers are chosen when it is packed.  Rewrites here never change a bit of the
+result: no product is contracted with a sum unless an operation asked for it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mathnet import _kernels
+from mathnet.graph.dtypes import FLOAT64, INT64
+from mathnet.graph.op import OPS
+from mathnet.plan.emit import STORAGE_CODES, Emitter, Instruction, View, collapse
+
+MAX_OPERANDS = 16
+MAX_REGISTERS = 48
+RANK = 4
+_TAIL = struct.Struct("<HHHHHHHHd")
+_REDUCTIONS = {None: 0, "sum": 1, "max": 2, "min": 3, "prod": 4}
+
+# opcode → (opcode with the right operand as immediate, opcode with the left operand as immediate, which may give another number)
+_IMMEDIATE: dict[str, tuple[str | None, str | None]] = {
+    "add": ("add_imm", "add_imm"),
+    "sub": (None, "rsub_imm"),
+    "mul": ("mul_imm", "mul_imm"),
+    "div": ("div_imm", "rdiv_imm"),
+    "pow": ("pow_imm", None),
+    "max": ("max_imm", "max_imm"),
+    "min": ("min_imm", "min_imm"),
+    "lt": ("lt_imm", "gt_imm"),
+    "le": ("le_imm", "ge_imm"),
+    "gt": ("gt_imm", "lt_imm"),
+    "ge": ("ge_imm", "le_imm"),
+    "eq": ("eq_imm", "eq_imm"),
+    "ne": ("ne_imm", "ne_imm"),
+}
+
+
+class Value:
+    """A value of a program: an input (``op`` is "input"), a number ("number") or the result of an opcode."""
+
+    __slots__ = ("args", "immediate", "op")
+
+    def __init__(self, op: str, args: tuple[Value, ...] = (), immediate: float = 0.0) -> None:
+        self.op, self.args, self.immediate = op, args, immediate
+
+
+class Program:
+    """A program over one iteration shape in one real type.  Call it to append an opcode: ``program("add", a, b)``."""
+
+    def __init__(self, real: np.dtype) -> None:
+        self.real = real
+        self.inputs: list[Value] = []
+        self.outputs: list[Value] = []
+        self._opcodes = _kernels.OPCODES
+        self._seen: dict[tuple, Value] = {}
+
+    def input(self) -> Value:
+        value = Value("input")
+        self.inputs.append(value)
+        return value
+
+    def number(self, x: float) -> Value:
+        return Value("number", immediate=float(x))
+
+    def __call__(self, opcode: str, *args: Value, immediate: float = 0.0) -> Value:
+        if len(args) == 2 and opcode in _IMMEDIATE:
+            right, left = _IMMEDIATE[opcode]
+            a, b = args
+            if b.op == "number" and a.op != "number":
+                if right is not None:
+                    return self._append(right, (a,), b.immediate)
+                if opcode == "sub":
+                    return self._append("add_imm", (a,), -b.immediate)
+            elif a.op == "number" and b.op != "number" and left is not None:
+                return self._append(left, (b,), a.immediate)
+        return self._append(opcode, args, immediate)
+
+    def _append(self, opcode: str, args: tuple[Value, ...], immediate: float) -> Value:
+        if opcode not in self._opcodes:
+            raise KeyError(f"the elementwise machine has no opcode {opcode!r}")
+        args = tuple([self._load(a) for a in args])
+        if opcode == "sigmoid" and args[0].op == "mul_imm":
+            opcode, args, immediate = "sigmoid_scaled", args[0].args, args[0].immediate
+        key = (opcode, tuple([id(a) for a in args]), float(immediate).hex())
+        value = self._seen.get(key)
+        if value is None:
+            value = self._seen[key] = Value(opcode, args, float(immediate))
+        return value
+
+    def _load(self, value: Value) -> Value:
+        """Numbers that no opcode takes as an immediate fill a register."""
+        if value.op != "number":
+            return value
+        key = ("constant", (), value.immediate.hex())
+        loaded = self._seen.get(key)
+        if loaded is None:
+            loaded = self._seen[key] = Value("constant", (), value.immediate)
+        return loaded
+
+    def order(self) -> list[Value]:
+        """The opcodes that the outputs need, each after its arguments."""
+        done: set[int] = set()
+        result: list[Value] = []
+        for output in self.outputs:
+            stack = [(output, 0)]
+            while stack:
+                value, k = stack.pop()
+                if id(value) in done:
+                    continue
+                while k < len(value.args) and id(value.args[k]) in done:
+                    k += 1
+                if k < len(value.args):
+                    stack.append((value, k))
+                    stack.append((value.args[k], 0))
+                else:
+                    done.add(id(value))
+                    if value.op != "input":
+                        result.append(value)
+        return result
+
+
+class Packed:
+    """Registers chosen: the tail bytes and what the memory planner must know."""
+
+    __slots__ = ("in_place", "listing", "n_ops", "n_registers", "tail")
+
+    def __init__(
+        self, tail: bytes, n_ops: int, n_registers: int, in_place: frozenset, listing: list[str]
+    ) -> None:
+        self.tail, self.n_ops, self.n_registers, self.in_place, self.listing = (
+            tail,
+            n_ops,
+            n_registers,
+            in_place,
+            listing,
+        )
+
+
+def pack(program: Program, shared: Sequence[tuple[int, int]] = ()) -> Packed:
+    """Chooses registers.  ``shared``: (input, output) pairs that are the same memory; such an output is written after the last read of its input."""
+    outputs = [program._load(v) for v in program.outputs]
+    program.outputs = outputs
+    code: list[tuple[Value, str, tuple[Value, ...], float]] = []
+    order = program.order()
+    n_inputs, n_outputs = len(program.inputs), len(outputs)
+    last: dict[int, int] = {}
+    for k, value in enumerate(order):
+        for a in value.args:
+            last[id(a)] = k
+    produced = {id(v): k for k, v in enumerate(order)}
+    # an output that is an input, or a second output of one value, is a copy at the end
+    direct: dict[int, int] = {}
+    copies: list[int] = []
+    blocked = {o: i for i, o in shared}
+    for o, value in enumerate(outputs):
+        late = o in blocked and last.get(id(program.inputs[blocked[o]]), -1) > produced.get(id(value), -1)
+        if value.op == "input" or id(value) in direct or late:
+            copies.append(o)
+        else:
+            direct[id(value)] = o
+    end = len(order)
+    for o in copies:
+        last[id(outputs[o])] = end
+    register = {id(v): k for k, v in enumerate(program.inputs)}
+    free: list[int] = []
+    top = n_inputs + n_outputs
+    opcodes = program._opcodes
+    tail: list[bytes] = []
+    listing: list[str] = []
+    for k, value in enumerate(order):
+        source = [register[id(a)] for a in value.args]
+        for a in {id(a): a for a in value.args}.values():
+            if last.get(id(a)) == k and register[id(a)] >= n_inputs + n_outputs:
+                free.append(register[id(a)])
+        if id(value) in direct:
+            target = n_inputs + direct[id(value)]
+        elif free:
+            target = free.pop()
+        else:
+            target, top = top, top + 1
+        register[id(value)] = target
+        a, b, c = (*source, 0, 0, 0)[:3]
+        tail.append(_TAIL.pack(opcodes[value.op], target, a, b, c, 0, 0, 0, value.immediate))
+        listing.append(value.op)
+    for o in copies:
+        tail.append(_TAIL.pack(opcodes["copy"], n_inputs + o, register[id(outputs[o])], 0, 0, 0, 0, 0, 0.0))
+    del code
+    # memory of a dying input may be reused for an output that is written after the input's last read
+    in_place = set()
+    for o, value in enumerate(outputs):
+        written = end if o in copies else produced[id(value)]
+        for i, v in enumerate(program.inputs):
+            if last.get(id(v), -1) <= written and not (
+                o in copies and last.get(id(v), -1) == end and value is not v
+            ):
+                in_place.add((i, o))
+    return Packed(b"".join(tail), len(tail), top, frozenset(in_place), listing)
+
+
+def emit_program(
+    emit: Emitter,
+    program: Program,
+    shape: tuple[int, ...],
+    inputs: Sequence[View],
+    outputs: Sequence[View],
+    reduce: str | None = None,
+    reduced: Sequence[int] = (),
+    shared: Sequence[tuple[int, int]] = (),
+) -> Instruction | None:
+    """Adds the instruction of ``program`` over ``shape``; inputs are broadcast to it, outputs have it (or 1 on reduced axes)."""
+    packed = pack(program, shared)
+    views = [v if v.shape == shape else v.broadcast(shape) for v in inputs]
+    targets = list(outputs)
+    flags = tuple([int(axis in reduced) for axis in range(len(shape))])
+    for _ in range(2):
+        strides = [v.strides for v in views] + [
+            t.strides if t.shape == shape else t.broadcast(shape).strides for t in targets
+        ]
+        # reduced and kept axes never merge: the flags take part as one more operand
+        sizes, walked, kept = _collapse_flagged(shape, strides, flags)
+        if len(sizes) <= RANK:
+            break
+        views = [v if v.dense else emit.dense(v) for v in views]
+    else:
+        raise AssertionError(f"elementwise program of rank {len(sizes)}")
+    if reduce is None and 0 in shape:
+        return None
+    kernel = "elementwise_i64" if program.real == INT64 else "elementwise"
+    table = FLOAT64 if program.real == INT64 else program.real
+    stride = [0] * (MAX_OPERANDS * RANK)
+    for k, w in enumerate(walked):
+        stride[k * RANK : k * RANK + len(w)] = w
+    fields: dict[str, Any] = {
+        "rank": len(sizes),
+        "shape": sizes,
+        "n_inputs": len(views),
+        "n_outputs": len(targets),
+        "n_registers": packed.n_registers,
+        "n_ops": packed.n_ops,
+        "reduce": _REDUCTIONS[reduce],
+        "reduced": kept,
+        "dtype": [STORAGE_CODES[v.dtype.name] for v in (*views, *targets)],
+        "stride": stride,
+    }
+    instruction = emit.kernel_instruction(kernel, views, targets, table, packed.tail, fields)
+    instruction.program = (kernel, table, packed, fields)
+    if reduce is None:
+        instruction.in_place = packed.in_place
+    return instruction
+
+
+def _collapse_flagged(
+    shape: tuple[int, ...], strides: Sequence[tuple[int, ...]], flags: tuple[int, ...]
+) -> tuple[tuple[int, ...], list[tuple[int, ...]], tuple[int, ...]]:
+    """:func:`collapse` that keeps reduced axes apart from the others."""
+    if not any(flags):
+        sizes, walked = collapse(shape, strides)
+        return sizes, walked, (0,) * len(sizes)
+    pieces: list[tuple[tuple[int, ...], list[tuple[int, ...]], int]] = []
+    start = 0
+    for axis in range(1, len(shape) + 1):
+        if axis == len(shape) or flags[axis] != flags[start]:
+            sizes, walked = collapse(shape[start:axis], [s[start:axis] for s in strides])
+            if sizes != (1,) or flags[start]:
+                pieces.append((sizes, walked, flags[start]))
+            start = axis
+    sizes = sum([p[0] for p in pieces], ())
+    walked = [sum([p[1][k] for p in pieces], ()) for k in range(len(strides))]
+    return sizes, walked, sum([(p[2],) * len(p[0]) for p in pieces], ())
+
+
+def copy_program(emit: Emitter, source: View, target: View) -> None:
+    """Conversion of element types, as a program of one copy."""
+    program = Program(OPS["cast"].real([source.spec], target.spec))  # type: ignore[attr-defined]
+    program.outputs.append(program("copy", program.input()))
+    emit_program(emit, program, target.shape, [source], [target])

@@ -1,0 +1,341 @@
+"""Views of memory and the emitter: what an operation's ``lower`` writes its instructions with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from mathnet import _kernels
+from mathnet.graph.dtypes import FLOAT32, FLOAT64, is_float
+from mathnet.graph.tensor import Node, Spec
+
+STORAGE_CODES = {"float32": 0, "float64": 1, "int64": 2, "bool": 3, "int32": 4, "uint64": 5}
+COPY_RANK = 6
+
+
+class Buffer:
+    """A piece of memory.
+
+    kind: "arena" (the planner chooses the offset), "input", "capture", "output" (pointers given at every call) or "fixed"
+    (a variable's segment or a constant: ``array`` is the memory).
+    """
+
+    __slots__ = ("array", "first", "index", "kind", "last", "nbytes", "offset")
+
+    def __init__(self, kind: str, nbytes: int, index: int = -1, array: np.ndarray | None = None) -> None:
+        self.kind, self.nbytes, self.index, self.array = kind, nbytes, index, array
+        self.offset = -1
+        self.first = self.last = -1
+
+
+class View:
+    """A strided array inside a buffer; ``offset`` and ``strides`` count elements."""
+
+    __slots__ = ("buffer", "dtype", "offset", "shape", "strides")
+
+    def __init__(
+        self, buffer: Buffer, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype
+    ) -> None:
+        self.buffer, self.offset, self.shape, self.strides, self.dtype = buffer, offset, shape, strides, dtype
+
+    @property
+    def size(self) -> int:
+        total = 1
+        for n in self.shape:
+            total *= n
+        return total
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.shape, self.dtype)
+
+    @property
+    def dense(self) -> bool:
+        """C-contiguous (axes of size 1 do not count)."""
+        expected = 1
+        for size, stride in zip(reversed(self.shape), reversed(self.strides)):
+            if size != 1:
+                if stride != expected:
+                    return size == 0
+                expected *= size
+        return True
+
+    def with_shape(
+        self, shape: tuple[int, ...], strides: tuple[int, ...] | None = None, offset: int = 0
+    ) -> View:
+        """Another look at the same memory; dense strides unless given; ``offset`` is added."""
+        return View(
+            self.buffer,
+            self.offset + offset,
+            shape,
+            dense_strides(shape) if strides is None else strides,
+            self.dtype,
+        )
+
+    def broadcast(self, shape: tuple[int, ...]) -> View:
+        """The view stretched to ``shape`` with strides of 0."""
+        lead = len(shape) - len(self.shape)
+        strides = (0,) * lead + tuple(
+            [0 if old == 1 and new != 1 else s for old, new, s in zip(self.shape, shape[lead:], self.strides)]
+        )
+        return View(self.buffer, self.offset, shape, strides, self.dtype)
+
+    def __repr__(self) -> str:
+        return f"<View {self.dtype}{self.shape} strides {self.strides} of {self.buffer.kind}+{self.offset}>"
+
+
+def dense_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    strides = [1] * len(shape)
+    for axis in range(len(shape) - 2, -1, -1):
+        strides[axis] = strides[axis + 1] * max(shape[axis + 1], 1)
+    return tuple(strides)
+
+
+class Instruction:
+    """One step of a plan before it has addresses."""
+
+    __slots__ = (
+        "bindings",
+        "body",
+        "descriptor",
+        "function",
+        "in_place",
+        "inputs",
+        "kernel",
+        "kind",
+        "length",
+        "nodes",
+        "outputs",
+        "program",
+        "shared",
+        "sizes",
+    )
+
+    def __init__(self, kind: str, inputs: Sequence[View], outputs: Sequence[View]) -> None:
+        self.kind, self.inputs, self.outputs = kind, tuple(inputs), tuple(outputs)
+        self.kernel: Any = None
+        self.descriptor = b""
+        self.sizes: Any = None
+        self.shared: View | None = None
+        self.function: Callable | None = None
+        self.body: Any = None
+        self.bindings: list = []
+        self.length = 1
+        self.nodes: tuple[Node, ...] = ()
+        self.program: Any = None  # the elementwise program, kept for merging and for explain
+        self.in_place: frozenset[tuple[int, int]] = frozenset()  # (input, output) pairs that may share memory
+
+    @property
+    def operands(self) -> tuple[View, ...]:
+        return (
+            (*self.inputs, *self.outputs)
+            if self.shared is None
+            else (*self.inputs, *self.outputs, self.shared)
+        )
+
+
+class Emitter:
+    """Collects instructions.  ``compile_body`` turns a Graph into a sub-plan for loops."""
+
+    def __init__(self, compile_body: Callable | None = None) -> None:
+        self.instructions: list[Instruction] = []
+        self.nodes: tuple[Node, ...] = ()  # what is being lowered now
+        self._compile_body = compile_body
+
+    def _add(self, instruction: Instruction) -> None:
+        instruction.nodes = self.nodes
+        self.instructions.append(instruction)
+
+    # ---- memory -----------------------------------------------------------------------------------------------------
+    def temporary(self, shape: tuple[int, ...], dtype: Any) -> View:
+        """A new dense array in the workspace; its contents are undefined."""
+        dtype = np.dtype(dtype)
+        view = View(Buffer("arena", 0), 0, tuple(shape), dense_strides(tuple(shape)), dtype)
+        view.buffer.nbytes = max(view.nbytes, 1)
+        return view
+
+    def dense(self, view: View) -> View:
+        """``view`` itself when it is C-contiguous, else a dense copy (an instruction)."""
+        if view.dense:
+            return view
+        copied = self.temporary(view.shape, view.dtype)
+        self.copy(view, copied)
+        return copied
+
+    def cast(self, view: View, dtype: Any) -> View:
+        """``view`` itself when it has this type, else a converted dense copy."""
+        dtype = np.dtype(dtype)
+        if view.dtype == dtype:
+            return view
+        made = self.temporary(view.shape, dtype)
+        self.convert(view, made)
+        return made
+
+    def convert(self, source: View, target: View) -> None:
+        """Copies with conversion of the element type, by an elementwise program of one copy."""
+        from mathnet.plan.elementwise import copy_program
+
+        copy_program(self, source, target)
+
+    def copy(self, source: View, target: View) -> None:
+        """Copies elements of one type between strided arrays of one shape."""
+        if source.dtype != target.dtype:
+            self.convert(source, target)
+            return
+        if source.size == 0:
+            return
+        shape, (s, t) = collapse(source.shape, (source.strides, target.strides))
+        if len(shape) > COPY_RANK:
+            raise AssertionError(f"copy of rank {len(shape)}")  # array ranks are limited by the shape rules
+        self.kernel(
+            "copy",
+            [source],
+            [target],
+            itemsize=source.dtype.itemsize,
+            rank=len(shape),
+            shape=shape,
+            source_stride=s,
+            target_stride=t,
+        )
+
+    # ---- instructions -----------------------------------------------------------------------------------------------
+    def kernel(
+        self,
+        name: str,
+        inputs: Sequence[View],
+        outputs: Sequence[View],
+        real: Any = None,
+        tail: bytes = b"",
+        **fields: Any,
+    ) -> None:
+        """Adds kernel ``name``; ``real`` chooses the table (default: the type of the first float operand, else float32)."""
+        self.kernel_instruction(name, inputs, outputs, real, tail, fields)
+
+    def kernel_instruction(
+        self,
+        name: str,
+        inputs: Sequence[View],
+        outputs: Sequence[View],
+        real: Any,
+        tail: bytes,
+        fields: dict[str, Any],
+    ) -> Instruction:
+        if real is None:
+            real = next((v.dtype for v in (*outputs, *inputs) if is_float(v.dtype)), FLOAT32)
+        kernel = _kernels.kernel(name, str(np.dtype(real)))
+        instruction = Instruction("kernel", inputs, outputs)
+        instruction.kernel = kernel
+        instruction.descriptor = kernel.pack(tail, **fields)
+        instruction.sizes = kernel.sizes(instruction.descriptor)
+        if instruction.sizes.shared:
+            instruction.shared = self.temporary((instruction.sizes.shared,), np.uint8)
+        self._add(instruction)
+        return instruction
+
+    def host(self, function: Callable, inputs: Sequence[View], outputs: Sequence[View]) -> None:
+        """Adds a call of Python: ``function(arrays in, arrays out)`` fills the outputs."""
+        instruction = Instruction("host", [self.dense(v) for v in inputs], outputs)
+        instruction.function = function
+        self._add(instruction)
+
+    def loop(
+        self,
+        body: Any,
+        length: int,
+        reverse: bool,
+        carries: Sequence[tuple[View, View | None]],
+        xs: Sequence[View],
+        consts: Sequence[View],
+        ys: Sequence[View],
+        finals: Sequence[View],
+        index: bool = False,
+    ) -> None:
+        """Adds ``length`` runs of ``body`` (a Graph: inputs carries, xs, consts[, index]; outputs carries, ys).
+
+        carries: (initial value, stack) pairs; the stack of shape (length+1, …) receives every carry, None: only the last is kept.
+        xs, ys: stacked along axis 0; finals: where the last carries go.
+        """
+        plan = self._compile_body(body)  # type: ignore[misc]
+        instruction = Instruction("loop", (), ())
+        instruction.body, instruction.length = plan, length
+        reads: list[View] = []
+        writes: list[View] = []
+        bindings: list[
+            tuple[str, int, View, int, int, bool, int]
+        ] = []  # role, index, view, step bytes, modulo, reverse, start bytes
+        after: list[tuple[View, View]] = []
+        for k, ((init, stack), final) in enumerate(zip(carries, finals)):
+            item = init.size
+            step = init.nbytes
+            if stack is not None:
+                store, modulo, last = stack, 0, length
+                written = (step, step)  # first address and stride of what iteration 0, 1, … writes
+            else:
+                store, modulo, last = self.temporary((2, *init.shape), init.dtype), 2, length % 2
+                written = (step, -step)  # two slots in turn
+            self.copy(init, store.with_shape(init.shape))
+            bindings.append(("input", k, store, step, modulo, False, 0))
+            bindings.append(("output", k, store, written[1], modulo, False, written[0]))
+            writes.append(store)
+            after.append((store.with_shape(init.shape, offset=last * item), final))
+        n_carry = len(carries)
+        for k, x in enumerate(xs):
+            x = self.dense(x)
+            step = x.nbytes // max(length, 1)
+            bindings.append(("input", n_carry + k, x, step, 0, reverse, 0))
+            reads.append(x)
+        for k, value in enumerate(consts):
+            value = self.dense(value)
+            bindings.append(("input", n_carry + len(xs) + k, value, 0, 0, False, 0))
+            reads.append(value)
+        for k, y in enumerate(ys):
+            step = y.nbytes // max(length, 1)
+            bindings.append(("output", n_carry + k, y, step, 0, reverse, 0))
+            writes.append(y)
+        instruction.inputs, instruction.outputs = tuple(reads), tuple(writes)
+        instruction.bindings = bindings
+        instruction.function = None
+        instruction.program = index
+        self._add(instruction)
+        for source, final in after:
+            self.copy(source, final)
+
+
+def collapse(
+    shape: tuple[int, ...], strides: Sequence[tuple[int, ...]]
+) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """Merges neighbouring axes that every operand walks as one, and drops axes of size 1; at least one axis is left."""
+    sizes: list[int] = []
+    walked: list[list[int]] = [[] for _ in strides]
+    for axis, size in enumerate(shape):
+        if size == 1:
+            continue
+        if sizes and all(w[-1] == s[axis] * size for w, s in zip(walked, strides)):
+            sizes[-1] *= size
+            for w, s in zip(walked, strides):
+                w[-1] = s[axis]
+        else:
+            sizes.append(size)
+            for w, s in zip(walked, strides):
+                w.append(s[axis])
+    if not sizes:
+        return (1,), [(1,)] * len(strides)
+    return tuple(sizes), [tuple(w) for w in walked]
+
+
+__all__ = [
+    "FLOAT64",
+    "STORAGE_CODES",
+    "Buffer",
+    "Emitter",
+    "Instruction",
+    "View",
+    "collapse",
+    "dense_strides",
+]

@@ -1,0 +1,370 @@
+"""Lowering: units of a graph become instructions over views, the commit part last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mathnet.graph.graph import Graph
+from mathnet.graph.op import CAPTURE, CONSTANT, OPS, VARIABLE
+from mathnet.graph.tensor import Node, Tensor
+from mathnet.plan.elementwise import Program, Value, emit_program
+from mathnet.plan.emit import Buffer, Emitter, Instruction, View, dense_strides
+from mathnet.plan.merge import merge_updates
+from mathnet.transform.fuse import Unit, partition
+
+Layout = tuple[
+    Sequence[Tensor], Sequence[int], int
+]  # tensors, byte offsets in their common block, bytes of the block
+
+
+class Draft:
+    """Instructions with views instead of addresses; from ``commit`` on they change variables."""
+
+    def __init__(self, instructions: list[Instruction], commit: int) -> None:
+        self.instructions, self.commit = instructions, commit
+
+
+class Lowering:
+    """Lowers one simplified graph.
+
+    layouts: groups of tensors that must lie in one block with given offsets, so that updates of a segment become one instruction.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        captures: Sequence[Node],
+        compile_body: Any,
+        layouts: Sequence[Layout] = (),
+        fusing: bool = True,
+    ) -> None:
+        self.graph = graph
+        self._captures = {id(node): index for index, node in enumerate(captures)}
+        self.emit = Emitter(compile_body)
+        self.units = partition(graph, fusing)
+        self.views: dict[int, View] = {}
+        self.kept: dict[int, tuple[View, ...]] = {}
+        self._segments: dict[int, Buffer] = {}
+        self._constants: dict[tuple, View] = {}
+        self._output_of: dict[int, int] = {}
+        for index, tensor in enumerate(graph.outputs):
+            self._output_of.setdefault(id(tensor), index)
+        self._placed: dict[int, View] = {}
+        for tensors, offsets, nbytes in layouts:
+            block = Buffer("arena", nbytes)
+            for tensor, offset in zip(tensors, offsets):
+                shape = tensor.shape
+                self._placed[id(tensor)] = View(
+                    block, offset // tensor.dtype.itemsize, shape, dense_strides(shape), tensor.dtype
+                )
+        self._forward_keeps = self._find_kept()
+
+    def run(self) -> Draft:
+        self._bind_leaves()
+        commit_units = self._commit_units()
+        for unit in self.units:
+            if unit not in commit_units:
+                self._lower(unit)
+        self._finish_outputs()
+        copies = self._updates_by_copy(commit_units)
+        commit = len(self.emit.instructions)
+        for unit, targets in commit_units.items():
+            self._lower(unit, targets)
+        merged = merge_updates(self.emit, commit)
+        self.emit.instructions[commit:] = merged
+        for source, target, nodes in copies:
+            self.emit.nodes = nodes
+            self.emit.copy(source, target)
+        return Draft(self.emit.instructions, commit)
+
+    # ---- leaves ------------------------------------------------------------------------------------------------------
+    def _bind_leaves(self) -> None:
+        for index, tensor in enumerate(self.graph.inputs):
+            self._leaf(tensor, "input", index)
+        for node in self.graph.nodes:
+            if node.op is CAPTURE:
+                self._leaf(node.outputs[0], "capture", self._captures[id(node)])
+            elif node.op is VARIABLE:
+                self.views[id(node.outputs[0])] = self._variable(node.attrs["variable"])
+
+    def _leaf(self, tensor: Any, kind: str, index: int) -> None:
+        view = View(Buffer(kind, 0, index), 0, tensor.shape, dense_strides(tensor.shape), tensor.dtype)
+        view.buffer.nbytes = view.nbytes
+        self.views[id(tensor)] = view
+
+    def _variable(self, variable: Any) -> View:
+        segment = variable.segment
+        buffer = self._segments.get(id(segment))
+        if buffer is None:
+            buffer = self._segments[id(segment)] = Buffer("fixed", segment.data.nbytes, array=segment.data)
+        return View(buffer, variable.offset, variable.shape, dense_strides(variable.shape), variable.dtype)
+
+    def view_of(self, tensor: Tensor) -> View:
+        if tensor.node.op is CONSTANT:
+            value, dtype = tensor.node.attrs["value"], tensor.dtype
+            key = (str(value), dtype)
+            if key not in self._constants:
+                array = np.asarray(value, dtype).reshape(1)
+                self._constants[key] = View(Buffer("fixed", array.nbytes, array=array), 0, (), (), dtype)
+            return self._constants[key]
+        return self.views[id(tensor)]
+
+    # ---- the commit part ------------------------------------------------------------------------------------------------
+    def _commit_units(self) -> dict[Unit, dict[int, View]]:
+        """Elementwise units that may write variables in place, with the view of each output.
+
+        Such a unit only makes new values of variables, and no other unit of the commit part reads those variables.
+        """
+        updated: dict[int, list[Any]] = {}
+        for variable, tensor in self.graph.updates:
+            updated.setdefault(id(tensor), []).append(variable)
+        results = {id(t) for t in self.graph.outputs}
+        chosen: dict[Unit, dict[int, View]] = {}
+        for unit in self.units:
+            if unit.kind != "elementwise" or not unit.outputs:
+                continue
+            if any(
+                len(updated.get(id(t), ())) != 1 or id(t) in results or id(t) in self._placed
+                for t in unit.outputs
+            ):
+                continue
+            if self._is_read(unit):
+                continue
+            targets = {id(t): self._variable(updated[id(t)][0]) for t in unit.outputs}
+            same_type = all(
+                targets[id(t)].dtype == t.dtype and targets[id(t)].shape == t.shape for t in unit.outputs
+            )
+            if same_type and self._same_index(unit, targets):
+                chosen[unit] = targets
+        self._drop_conflicts(chosen)
+        return chosen
+
+    def _is_read(self, unit: Unit) -> bool:
+        made = {id(t) for t in unit.outputs}
+        return any(id(t) in made for other in self.units if other is not unit for t in other.inputs)
+
+    def _same_index(self, unit: Unit, targets: dict[int, View]) -> bool:
+        """Whether the unit reads its target variables only at the index that it writes."""
+        written = {(id(v.buffer), v.offset): v for v in targets.values()}
+        for tensor in unit.inputs:
+            root = tensor
+            while root.node.op.view is not None and root.node.inputs:
+                root = root.node.inputs[0]
+            if root.node.op is VARIABLE:
+                view = self._variable(root.node.attrs["variable"])
+                if (id(view.buffer), view.offset) in written and tensor is not root:
+                    return False
+        return True
+
+    def _drop_conflicts(self, chosen: dict[Unit, dict[int, View]]) -> None:
+        def variables_read(unit: Unit) -> set[tuple[int, int]]:
+            found = set()
+            for tensor in unit.inputs:
+                root = tensor
+                while root.node.op.view is not None and root.node.inputs:
+                    root = root.node.inputs[0]
+                if root.node.op is VARIABLE:
+                    view = self._variable(root.node.attrs["variable"])
+                    found.add((id(view.buffer), view.offset))
+            return found
+
+        reads = {unit: variables_read(unit) for unit in chosen}
+        readers: dict[tuple[int, int], int] = {}
+        for found in reads.values():
+            for key in found:
+                readers[key] = readers.get(key, 0) + 1
+        for unit in list(chosen):
+            for view in chosen[unit].values():
+                key = (id(view.buffer), view.offset)
+                if readers.get(key, 0) - (key in reads[unit]) > 0:
+                    del chosen[unit]
+                    for other in reads[unit]:
+                        readers[other] -= 1
+                    break
+
+    def _updates_by_copy(
+        self, commit_units: dict[Unit, dict[int, View]]
+    ) -> list[tuple[View, View, tuple[Node, ...]]]:
+        """(computed value, variable) pairs of the other updates; values that alias a variable are saved first."""
+        in_place = {id(t) for unit in commit_units for t in unit.outputs}
+        copies = []
+        for variable, tensor in self.graph.updates:
+            if id(tensor) in in_place:
+                continue
+            source, target = self.view_of(tensor), self._variable(variable)
+            self.emit.nodes = (tensor.node,)
+            if (
+                source.buffer is target.buffer
+                and source.offset == target.offset
+                and tensor.node.op is VARIABLE
+            ):
+                continue
+            if source.buffer.kind == "fixed" and tensor.node.op is not CONSTANT:
+                saved = self.emit.temporary(source.shape, source.dtype)
+                self.emit.copy(source, saved)
+                source = saved
+            copies.append(
+                (
+                    source if source.shape == target.shape else source.broadcast(target.shape),
+                    target,
+                    (tensor.node,),
+                )
+            )
+        return copies
+
+    # ---- units ---------------------------------------------------------------------------------------------------------------
+    def _target(self, tensor: Tensor) -> View:
+        """Where a tensor that an instruction makes is put."""
+        placed = self._placed.get(id(tensor))
+        if placed is not None:
+            return placed
+        index = self._output_of.get(id(tensor))
+        if index is None:
+            return self.emit.temporary(tensor.shape, tensor.dtype)
+        view = View(Buffer("output", 0, index), 0, tensor.shape, dense_strides(tensor.shape), tensor.dtype)
+        view.buffer.nbytes = view.nbytes
+        return view
+
+    def _lower(self, unit: Unit, targets: dict[int, View] | None = None) -> None:
+        self.emit.nodes = tuple(unit.nodes)
+        if unit.kind == "elementwise":
+            self._elementwise(unit, targets or {})
+        elif unit.kind == "reduce":
+            self._reduce(unit)
+        elif unit.kind == "view":
+            self._view(unit.nodes[0])
+        elif getattr(unit.nodes[0].op, "reduction", None) is not None:
+            self._reduce(unit)
+        else:
+            self._call(unit)
+
+    def _view(self, node: Node) -> None:
+        source = self.view_of(node.inputs[0])
+        made = node.op.view(source, **node.attrs)  # type: ignore[misc]
+        if made is None:
+            made = node.op.view(self.emit.dense(source), **node.attrs)  # type: ignore[misc]
+        tensor = node.outputs[0]
+        if id(tensor) in self._placed:
+            self.emit.copy(made, self._placed[id(tensor)])
+            made = self._placed[id(tensor)]
+        self.views[id(tensor)] = made
+
+    def _program(
+        self, nodes: Sequence[Node], outputs: Sequence[Tensor]
+    ) -> tuple[Program, list[View], list[Tensor]]:
+        first = nodes[0]
+        program = Program(first.op.real([t.spec for t in first.inputs], first.outputs[0].spec))  # type: ignore[attr-defined]
+        values: dict[int, Value] = {}
+        views: list[View] = []
+        tensors: list[Tensor] = []
+        for node in nodes:
+            arguments = []
+            for tensor in node.inputs:
+                value = values.get(id(tensor))
+                if value is None:
+                    if tensor.node.op is CONSTANT:
+                        value = program.number(tensor.node.attrs["value"])
+                    else:
+                        value = program.input()
+                        views.append(self.view_of(tensor))
+                        tensors.append(tensor)
+                    values[id(tensor)] = value
+                arguments.append(value)
+            values[id(node.outputs[0])] = node.op.program(program, *arguments, **node.attrs)  # type: ignore[attr-defined]
+        program.outputs = [values[id(t)] for t in outputs]
+        return program, views, tensors
+
+    def _elementwise(self, unit: Unit, targets: dict[int, View]) -> None:
+        program, views, _ = self._program(unit.nodes, unit.outputs)
+        outputs = [targets.get(id(t)) or self._target(t) for t in unit.outputs]
+        shared = [
+            (i, o)
+            for o, target in enumerate(outputs)
+            for i, view in enumerate(views)
+            if target.buffer is view.buffer and target.buffer.kind == "fixed" and _overlap(target, view)
+        ]
+        emit_program(self.emit, program, unit.outputs[0].shape, views, outputs, shared=shared)
+        for tensor, view in zip(unit.outputs, outputs):
+            self.views[id(tensor)] = view
+
+    def _reduce(self, unit: Unit) -> None:
+        """A reduction of a region, or of a plain tensor (a region of one copy): one kernel, so fused and unfused bits are equal."""
+        node = unit.reduction or unit.nodes[0]
+        source, result = node.inputs[0], node.outputs[0]
+        region = [n for n in unit.nodes if n is not node]
+        if region:
+            program, views, _ = self._program(region, [source])
+        else:
+            program = Program(OPS["cast"].real([source.spec], result.spec))  # type: ignore[attr-defined]
+            program.outputs.append(program("copy", program.input()))
+            views = [self.view_of(source)]
+        axes = node.op.axes(source.spec, **node.attrs)  # type: ignore[attr-defined]
+        target = self._target(result)
+        kept = tuple([1 if axis in axes else n for axis, n in enumerate(source.shape)])
+        emit_program(
+            self.emit, program, source.shape, views, [target.with_shape(kept)], node.op.reduction, axes
+        )  # type: ignore[attr-defined]
+        self.views[id(result)] = target
+
+    def _call(self, unit: Unit) -> None:
+        node = unit.nodes[0]
+        keywords = dict(node.attrs)
+        if unit.bias is not None:
+            bias = self.view_of(unit.bias)
+            keywords["bias"] = self.emit.dense(bias.with_shape((bias.size,), (max(bias.strides, default=1),)))
+        if unit.activation is not None:
+            keywords["activation"] = unit.activation
+        outputs = unit.nodes[-1].outputs
+        views = tuple([self._target(t) for t in outputs])
+        inputs = tuple([self.view_of(t) for t in node.inputs])
+        extra = self._forward_keeps.get(id(node))
+        if extra == "keeps":
+            specs = node.op.kept(*[t.spec for t in node.inputs], **node.attrs)  # type: ignore[attr-defined]
+            self.kept[id(node)] = tuple([self.emit.temporary(s.shape, s.dtype) for s in specs])
+            node.op.lower_keeping(self.emit, inputs, views + self.kept[id(node)], **keywords)  # type: ignore[attr-defined]
+        else:
+            if isinstance(extra, Node):
+                keywords["kept"] = self.kept[id(extra)]
+            node.op.lower(self.emit, inputs, views, **keywords)  # type: ignore[misc]
+        for tensor, view in zip(outputs, views):
+            self.views[id(tensor)] = view
+
+    # ---- kept values ---------------------------------------------------------------------------------------------------------
+    def _find_kept(self) -> dict[int, Any]:
+        """Forward nodes that must keep more than their outputs ("keeps"), and for each vjp node the forward node it draws from."""
+        found: dict[int, Any] = {}
+        known = {id(n) for unit in self.units for n in unit.nodes}
+        for unit in self.units:
+            node = unit.nodes[0]
+            uses = getattr(node.op, "uses_kept", None)
+            if uses is None:
+                continue
+            forward = uses(node)
+            if forward is not None and id(forward) in known:
+                found[id(forward)] = "keeps"
+                found[id(node)] = forward
+        return found
+
+    # ---- results ----------------------------------------------------------------------------------------------------------------
+    def _finish_outputs(self) -> None:
+        """Copies results that no instruction wrote in place: views, leaves and tensors returned twice."""
+        for index, tensor in enumerate(self.graph.outputs):
+            view = self.view_of(tensor)
+            if view.buffer.kind == "output" and view.buffer.index == index and tensor.node.op.view is None:
+                continue
+            self.emit.nodes = (tensor.node,)
+            target = View(
+                Buffer("output", 0, index), 0, tensor.shape, dense_strides(tensor.shape), tensor.dtype
+            )
+            target.buffer.nbytes = target.nbytes
+            self.emit.copy(view if view.shape == tensor.shape else view.broadcast(tensor.shape), target)
+
+
+def _overlap(a: View, b: View) -> bool:
+    return a.offset < b.offset + b.size and b.offset < a.offset + a.size
+
+
+__all__ = ["Draft", "Lowering"]

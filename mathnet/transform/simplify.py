@@ -1,0 +1,140 @@
+"""Graph → graph rewrites that keep every value: expansion, folding of numbers, common subexpressions, identities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mathnet.errors import GraphError
+from mathnet.graph.graph import Graph, _attr_key, rebuild
+from mathnet.graph.op import CAPTURE, CONSTANT, INPUT, LEAVES, OPS
+from mathnet.graph.tensor import Node, Spec, Tensor
+
+
+def simplify(graph: Graph) -> Graph:
+    """Every operation one that a plan can run; nothing computed twice; numbers folded."""
+    return graph.replace(_Merge()) if not _expandable(graph) else expand(graph).replace(_Merge())
+
+
+def runnable(op: Any) -> bool:
+    """Whether a plan has instructions for ``op`` (else its expansion is used)."""
+    return (
+        op in LEAVES
+        or op.transparent
+        or op.lower is not None
+        or op.view is not None
+        or getattr(op, "program", None) is not None
+    )
+
+
+def _expandable(graph: Graph) -> bool:
+    return any(not runnable(node.op) for node in graph.nodes)
+
+
+def expand(graph: Graph) -> Graph:
+    """Replaces operations without instructions by their expansions, until none is left."""
+
+    def expanded(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+        if runnable(node.op):
+            return None
+        if node.op.expansion is None:
+            raise GraphError(
+                f"operation {node.op.name!r} has neither kernels nor an expansion, so it cannot be run"
+            )
+        made = node.op.expansion(*inputs, **node.attrs)
+        made = (made,) if isinstance(made, Tensor) else tuple(made)
+        for old, new in zip(node.outputs, made):
+            if old.shape != new.shape or old.dtype != new.dtype:
+                raise GraphError(
+                    f"the expansion of operation {node.op.name!r} gives {new.spec!r}, but its shape rule says {old.spec!r}"
+                )
+        return made
+
+    while _expandable(graph):
+        graph = graph.replace(expanded)
+    return graph
+
+
+class _Merge:
+    """One pass: identities removed, numbers folded, equal nodes merged."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[tuple, Sequence[Tensor]] = {}
+
+    def __call__(self, node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+        op = node.op
+        if op is INPUT or op is CAPTURE:  # each stands for a value of its own
+            return None
+        if op.transparent:
+            return inputs[: len(node.outputs)]
+        if op.name in _REWRITES:
+            made = _REWRITES[op.name](node, inputs)
+            if made is not None:
+                return (made,)
+        if getattr(op, "program", None) is not None and inputs and all(t.node.op is CONSTANT for t in inputs):
+            folded = _fold(node, inputs)
+            if folded is not None:
+                node, inputs, op = folded.node, (), CONSTANT
+        if op.effects:
+            return None
+        key = (op.name, id(op), tuple([id(t) for t in inputs]), _attr_key(node))
+        found = self._nodes.get(key)
+        if found is None:
+            same = all(a is b for a, b in zip(inputs, node.inputs))
+            found = self._nodes[key] = node.outputs if same else rebuild(node, inputs).outputs
+        return found
+
+
+def _fold(node: Node, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    """The number that an operation on numbers gives; only where float64 arithmetic is the promised one."""
+    spec = node.outputs[0].spec
+    if len(node.outputs) != 1 or spec.shape != () or not spec.weak or spec.dtype == np.float32:
+        return None
+    with np.errstate(all="ignore"):
+        value = node.op.oracle(*[np.asarray(t.node.attrs["value"], t.dtype) for t in inputs], **node.attrs)
+    return CONSTANT(spec=Spec((), spec.dtype, weak=True), value=np.asarray(value).astype(spec.dtype).item())
+
+
+def _number(tensor: Tensor) -> Any:
+    return tensor.node.attrs["value"] if tensor.node.op is CONSTANT else None
+
+
+def _same(node: Node, tensor: Tensor) -> bool:
+    return tensor.spec == node.outputs[0].spec
+
+
+def _multiply(node: Node, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    for a, b in (inputs, inputs[::-1]):
+        if _number(b) == 1 and _same(node, a):
+            return a
+    return None
+
+
+def _divide(node: Node, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    return inputs[0] if _number(inputs[1]) == 1 and _same(node, inputs[0]) else None
+
+
+def _subtract(node: Node, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    number = _number(inputs[1])
+    return inputs[0] if number == 0 and str(number) in ("0", "0.0") and _same(node, inputs[0]) else None
+
+
+def _power(node: Node, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    """Exponents that a cheaper operation gives exactly."""
+    base, exponent = inputs[0], _number(inputs[1])
+    if base.dtype.kind != "f" or base.spec != node.outputs[0].spec or exponent is None:
+        return None
+    if exponent == 1:
+        return base
+    name = {2: "square", -1: "reciprocal"}.get(exponent)
+    return OPS[name](base) if name in OPS else None
+
+
+_REWRITES = {
+    "multiply": _multiply,
+    "divide": _divide,
+    "subtract": _subtract,
+    "power": _power,
+}
