@@ -129,7 +129,7 @@ class Tensor:
         )
         return f"<Tensor {self.name} {shape} {self.dtype}>"
 
-    # ---- operators: each looks its operation up by name -----------------------------------------------------------
+    # ---- operators: each looks its operation up by name ----
     def __add__(self, other: Any) -> Tensor:
         return _call("add", self, other)
 
@@ -223,7 +223,7 @@ class Tensor:
     def __getitem__(self, index: Any) -> Tensor:
         return _call("getitem", self, index)
 
-    # ---- array methods that NumPy users reach for -------------------------------------------------------------------
+    # ---- array methods that NumPy users reach for ----
     def reshape(self, *shape: Any) -> Tensor:
         return _call(
             "reshape", self, shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, Dim)) else shape
@@ -249,14 +249,14 @@ class Tensor:
     def astype(self, dtype: Any) -> Tensor:
         return _call("cast", self, dtype)
 
-    # ---- NumPy asks ----------------------------------------------------------------------------------------------------
+    # ---- NumPy asks ----
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Tensor:
         return _numpy_call(ufunc.__name__, method == "__call__" and not kwargs, args, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
         return _numpy_call(function.__name__, True, args, kwargs)
 
-    # ---- uses that need a value -----------------------------------------------------------------------------------------
+    # ---- uses that need a value ----
     def _no_value(self, use: str, instead: str) -> GraphError:
         return GraphError(f"{self!r} is symbolic and has no value yet, so it cannot be used {use}; {instead}")
 

@@ -152,7 +152,7 @@ class Emitter:
         instruction.nodes = self.nodes
         self.instructions.append(instruction)
 
-    # ---- memory -----------------------------------------------------------------------------------------------------
+    # ---- memory ----
     def temporary(self, shape: tuple[int, ...], dtype: Any) -> View:
         """A new dense array in the workspace; its contents are undefined."""
         dtype = np.dtype(dtype)
@@ -204,7 +204,7 @@ class Emitter:
             target_stride=t,
         )
 
-    # ---- instructions -----------------------------------------------------------------------------------------------
+    # ---- instructions ----
     def kernel(
         self,
         name: str,

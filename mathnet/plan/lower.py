@@ -80,7 +80,7 @@ class Lowering:
             self.emit.copy(source, target)
         return Draft(self.emit.instructions, commit)
 
-    # ---- leaves ------------------------------------------------------------------------------------------------------
+    # ---- leaves ----
     def _bind_leaves(self) -> None:
         for index, tensor in enumerate(self.graph.inputs):
             self._leaf(tensor, "input", index)
@@ -112,7 +112,7 @@ class Lowering:
             return self._constants[key]
         return self.views[id(tensor)]
 
-    # ---- the commit part ------------------------------------------------------------------------------------------------
+    # ---- the commit part ----
     def _commit_units(self) -> dict[Unit, dict[int, View]]:
         """Elementwise units that may write variables in place, with the view of each output.
 
@@ -215,7 +215,7 @@ class Lowering:
             )
         return copies
 
-    # ---- units ---------------------------------------------------------------------------------------------------------------
+    # ---- units ----
     def _target(self, tensor: Tensor) -> View:
         """Where a tensor that an instruction makes is put."""
         placed = self._placed.get(id(tensor))
@@ -332,7 +332,7 @@ class Lowering:
         for tensor, view in zip(outputs, views):
             self.views[id(tensor)] = view
 
-    # ---- kept values ---------------------------------------------------------------------------------------------------------
+    # ---- kept values ----
     def _find_kept(self) -> dict[int, Any]:
         """Forward nodes that must keep more than their outputs ("keeps"), and for each vjp node the forward node it draws from."""
         found: dict[int, Any] = {}
@@ -348,7 +348,7 @@ class Lowering:
                 found[id(node)] = forward
         return found
 
-    # ---- results ----------------------------------------------------------------------------------------------------------------
+    # ---- results ----
     def _finish_outputs(self) -> None:
         """Copies results that no instruction wrote in place: views, leaves and tensors returned twice."""
         for index, tensor in enumerate(self.graph.outputs):

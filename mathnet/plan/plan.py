@@ -76,7 +76,7 @@ class Plan:
     def _body(flush: bool, threads: int, workspaces: Any) -> Callable[[Graph], Plan]:
         return lambda graph: Plan(graph, graph.name, flush, threads, workspaces=workspaces)
 
-    # ---- addresses ---------------------------------------------------------------------------------------------------
+    # ---- addresses ----
     def _external(self, view: View) -> int:
         buffer = view.buffer
         if buffer.kind == "input":
@@ -140,7 +140,7 @@ class Plan:
             )
         return ("loop", body.program, instruction.length, bindings, (), label)
 
-    # ---- running ---------------------------------------------------------------------------------------------------------
+    # ---- running ----
     def call(
         self, rebind: Callable, lock: Any = None, scalar: bool = False, checks: dict[int, Any] | None = None
     ) -> runner.Call:
@@ -201,7 +201,7 @@ class Plan:
         node = instruction.nodes[0] if instruction.nodes else None
         return DataError(f"{names}: {_refusal(error)}{_site(node) if node else ''}; nothing was changed")
 
-    # ---- what it is ------------------------------------------------------------------------------------------------------------
+    # ---- what it is ----
     @property
     def nbytes(self) -> int:
         """Bytes of the workspace: arena and scratch of all threads."""

@@ -71,7 +71,7 @@ class _Merger:
             kind = "elementwise" if elementwise(node) else "view" if node.op.view is not None else "call"
             self.unit[id(node)] = Unit(kind, [node])
 
-    # ---- a product, its bias, its activation ----------------------------------------------------------------------------
+    # ---- a product, its bias, its activation ----
     def epilogues(self) -> None:
         """Each step of the chain has one user only, so nothing outside can lie between its members."""
         for node in self.nodes:
@@ -115,7 +115,7 @@ class _Merger:
         unit.nodes.append(node)
         self.unit[id(node)] = unit
 
-    # ---- elementwise regions -----------------------------------------------------------------------------------------------
+    # ---- elementwise regions ----
     def regions(self) -> None:
         """Connected elementwise nodes of one stage.
 
@@ -196,7 +196,7 @@ class _Merger:
             id(user) not in members for user in self.users.get(id(tensor), [])
         )
 
-    # ---- reductions ----------------------------------------------------------------------------------------------------------
+    # ---- reductions ----
     def reductions(self) -> None:
         """A reduction takes over the nodes of a region that only it needs; the rest of the region stays."""
         for node in self.nodes:
@@ -223,7 +223,7 @@ class _Merger:
                 self.unit[id(member)] = unit
             self._join(unit, node)
 
-    # ---- order ---------------------------------------------------------------------------------------------------------------
+    # ---- order ----
     def ordered(self) -> list[Unit]:
         """Units sorted so that each comes after those it reads, deterministically, near the order of the graph."""
         units = list({id(self.unit[id(n)]): self.unit[id(n)] for n in self.nodes}.values())
