@@ -8,7 +8,9 @@ The module offers nothing but the capsule ``__table__``, which ``dispatch.pyx`` 
 include "table_entries.pxi"
 
 include "copy.pxi"
+include "gemm.pxi"
 
 register_copy()
+register_gemm()
 
 __table__ = publish_table()

@@ -1,0 +1,284 @@
+/* Register tiles of the matrix product, over the vector types of simd.h.
+
+       C[rows][columns] = C0 + sum over k of A[rows][k] * B[k][columns]        C0 = C when resuming, else 0
+
+   Every element of C is one chain of multiply-adds in the order k = 0, 1, …, whatever the shape of the tile, the
+   strides of A or the number of columns: blocking never shows in the bits.  Columns beyond the last are computed by
+   the same code on zero lanes and not stored.
+
+   A tile of 6 rows and 2 vectors fills the 16 registers of SSE2 and AVX2: 12 accumulators, 2 vectors of B, one
+   element of A (and one product, where nothing is fused).  It reaches 95 % of the peak of an AVX2 core. */
+#ifndef MN_TILE_H
+#define MN_TILE_H
+
+#include "simd.h"
+
+#define MN_TILE_ROWS 6
+#define MN_TILE_VECTORS 2
+#define MN_TILE_COLUMNS (MN_TILE_VECTORS * VL)
+#define MN_STRIP_VECTORS 8
+#define MN_STRIP_COLUMNS (MN_STRIP_VECTORS * VL)
+
+enum { MN_NO_ACTIVATION = 0, MN_RELU = 1, MN_ACTIVATIONS };
+
+/* What follows a complete chain: C = activation(C + bias).  The bias goes along the columns (bias_col = 1), or
+   belongs to the rows (bias_col = 0, bias_row = 1), or there is none (NULL). */
+typedef struct {
+    const mn_real *bias;
+    int64_t bias_row, bias_col;
+    int64_t activation;
+} mn_epilogue;
+
+typedef struct {
+    int64_t k;              /* length of the chains */
+    const mn_real *a;       /* element (i, k) at a[i * a_row + k * a_col] */
+    int64_t a_row, a_col;
+    const mn_real *b;       /* row k at b + k * b_row; with b_offset set, at b + b_offset[k] */
+    int64_t b_row;
+    const int64_t *b_offset;
+    int64_t b_columns;      /* readable elements in each row of B, at least `columns` */
+    mn_real *c;             /* row i at c + i * c_row */
+    int64_t c_row;
+    int64_t columns;        /* 1 … MN_TILE_COLUMNS */
+    mn_real *panel;         /* when set, the rows of B are also written here, MN_TILE_COLUMNS apart, zero-padded */
+    int64_t resume;         /* start from C instead of zero */
+    const mn_epilogue *epilogue; /* applied to the finished chains, or NULL */
+} mn_tile;
+
+MN_INLINE mn_vec mn_activate(mn_vec v, const int activation)
+{
+    return activation == MN_RELU ? v_max(v_splat(0), v) : v; /* in this order NaN stays NaN */
+}
+
+MN_INLINE void mn_epilogue_body(const mn_epilogue *e, const mn_real *x, int64_t x_row, int64_t rows, int64_t columns,
+                                mn_real *y, int64_t y_row, const int activation)
+{
+    for (int64_t i = 0; i < rows; i++, x += x_row, y += y_row)
+        for (int64_t j = 0; j < columns; j += VL) {
+            const int lanes = columns - j < VL ? (int)(columns - j) : VL;
+            mn_vec v = v_load(x + j);
+            if (e->bias && e->bias_col)
+                v = v + (lanes == VL ? v_load(e->bias + j) : v_load_partial(e->bias + j, lanes));
+            else if (e->bias)
+                v = v + v_splat(e->bias[i * e->bias_row]);
+            v = mn_activate(v, activation);
+            if (lanes == VL)
+                v_store(y + j, v);
+            else
+                v_store_partial(y + j, v, lanes);
+        }
+}
+
+/* y = activation(x + bias).  Each row of x is readable up to the next multiple of VL. */
+static __attribute__((noinline)) void mn_epilogue_run(const mn_epilogue *e, const mn_real *x, int64_t x_row,
+                                                      int64_t rows, int64_t columns, mn_real *y, int64_t y_row)
+{
+    switch (e->activation) {
+    case MN_RELU:
+        mn_epilogue_body(e, x, x_row, rows, columns, y, y_row, MN_RELU);
+        break;
+    default:
+        mn_epilogue_body(e, x, x_row, rows, columns, y, y_row, MN_NO_ACTIVATION);
+    }
+}
+
+/* Rows of the next tile when `left` rows remain: sixes, then 4+3, 4+4, 5+4 or 5+5, never a lonely row behind a six
+   (a tile of one row runs at a quarter of the speed). */
+static inline int64_t mn_tile_rows(int64_t left)
+{
+    if (left <= MN_TILE_ROWS)
+        return left;
+    return left <= 8 ? 4 : left <= 10 ? 5 : MN_TILE_ROWS;
+}
+
+/* The body of all tiles: every `const int` argument is a constant where it is inlined.
+   partial: the last vector of a row of B is not wholly readable.  keep: write the panel.  gather: use b_offset. */
+MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors, const int partial, const int keep,
+                            const int gather)
+{
+    const int64_t a_row = t->a_row, a_col = t->a_col, b_row = t->b_row, c_row = t->c_row;
+    const int last = vectors - 1;
+    const int b_tail = (int)t->b_columns - last * VL, c_tail = (int)t->columns - last * VL;
+    const int64_t *offset = t->b_offset;
+    const mn_real *a = t->a, *a3 = t->a + 3 * a_row, *b = t->b;
+    mn_real *panel = t->panel, *c = t->c;
+    mn_vec sum[MN_TILE_ROWS][MN_TILE_VECTORS];
+
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+        for (int j = 0; j < vectors; j++)
+            sum[i][j] = v_splat(0);
+    if (t->resume) {
+#pragma GCC unroll 6
+        for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 2
+            for (int j = 0; j < last; j++)
+                sum[i][j] = v_load(c + i * c_row + j * VL);
+            sum[i][last] = c_tail >= VL ? v_load(c + i * c_row + last * VL)
+                                        : v_load_partial(c + i * c_row + last * VL, c_tail);
+        }
+    }
+    for (int64_t k = t->k; k > 0; k--) {
+        const mn_real *row = gather ? b + *offset++ : b;
+        mn_vec bk[MN_TILE_VECTORS];
+#pragma GCC unroll 2
+        for (int j = 0; j < vectors; j++) {
+            bk[j] = partial && j == last ? v_load_partial(row + j * VL, b_tail) : v_load(row + j * VL);
+            if (keep)
+                v_store(panel + j * VL, bk[j]);
+        }
+#pragma GCC unroll 6
+        for (int i = 0; i < rows; i++) {
+            const mn_vec ak = v_splat(i < 3 ? a[i * a_row] : a3[(i - 3) * a_row]);
+#pragma GCC unroll 2
+            for (int j = 0; j < vectors; j++)
+                sum[i][j] = v_fma(ak, bk[j], sum[i][j]);
+        }
+        a += a_col;
+        a3 += a_col;
+        b += b_row;
+        panel += MN_TILE_COLUMNS;
+    }
+    if (t->epilogue) {
+        mn_real finished[MN_TILE_ROWS * MN_TILE_COLUMNS];
+#pragma GCC unroll 6
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+            for (int j = 0; j < vectors; j++)
+                v_store(finished + i * MN_TILE_COLUMNS + j * VL, sum[i][j]);
+        mn_epilogue_run(t->epilogue, finished, MN_TILE_COLUMNS, rows, t->columns, c, c_row);
+        return;
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 2
+        for (int j = 0; j < last; j++)
+            v_store(c + i * c_row + j * VL, sum[i][j]);
+        if (c_tail >= VL)
+            v_store(c + i * c_row + last * VL, sum[i][last]);
+        else
+            v_store_partial(c + i * c_row + last * VL, sum[i][last], c_tail);
+    }
+}
+
+#define MN_TILE_OF(ROWS, VECTORS, PARTIAL)                                                                          \
+    (t->b_offset ? mn_tile_body(t, ROWS, VECTORS, PARTIAL, 0, 1)                                                    \
+     : t->panel  ? mn_tile_body(t, ROWS, VECTORS, PARTIAL, 1, 0)                                                    \
+                 : mn_tile_body(t, ROWS, VECTORS, PARTIAL, 0, 0))
+
+#define MN_TILE(ROWS)                                                                                               \
+    static __attribute__((noinline)) void mn_tile_##ROWS(const mn_tile *t)                                          \
+    {                                                                                                               \
+        if (t->columns > VL)                                                                                        \
+            t->b_columns < 2 * VL ? MN_TILE_OF(ROWS, 2, 1) : MN_TILE_OF(ROWS, 2, 0);                                \
+        else                                                                                                        \
+            t->b_columns < VL ? MN_TILE_OF(ROWS, 1, 1) : MN_TILE_OF(ROWS, 1, 0);                                    \
+    }
+
+MN_TILE(1)
+MN_TILE(2)
+MN_TILE(3)
+MN_TILE(4)
+MN_TILE(5)
+MN_TILE(6)
+
+static void (*const mn_tile_of_rows[MN_TILE_ROWS + 1])(const mn_tile *) = {
+    0, mn_tile_1, mn_tile_2, mn_tile_3, mn_tile_4, mn_tile_5, mn_tile_6,
+};
+
+/* C = the product of one tile; rows is 1 … MN_TILE_ROWS. */
+static inline void mn_tile_run(const mn_tile *t, int64_t rows)
+{
+    mn_tile_of_rows[rows](t);
+}
+
+/* One row of C over 8 (or 4) vectors of B: enough independent chains to hide the latency of a multiply-add, and
+   whole cache lines of B, so that a matrix streams from the second-level cache at its full width. */
+MN_INLINE void mn_strip_body(const mn_tile *t, const int vectors)
+{
+    const int64_t a_col = t->a_col, b_row = t->b_row;
+    const mn_real *a = t->a, *b = t->b;
+    mn_vec sum[MN_STRIP_VECTORS];
+
+#pragma GCC unroll 8
+    for (int j = 0; j < vectors; j++)
+        sum[j] = t->resume ? v_load(t->c + j * VL) : v_splat(0);
+    for (int64_t k = t->k; k > 0; k--) {
+        const mn_vec ak = v_splat(*a);
+#pragma GCC unroll 8
+        for (int j = 0; j < vectors; j++)
+            sum[j] = v_fma(ak, v_load(b + j * VL), sum[j]);
+        a += a_col;
+        b += b_row;
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < vectors; j++)
+        v_store(t->c + j * VL, sum[j]);
+    if (t->epilogue)
+        mn_epilogue_run(t->epilogue, t->c, 0, 1, vectors * VL, t->c, 0);
+}
+
+/* C = one row times B in place, over MN_STRIP_COLUMNS columns, and over half as many. */
+static __attribute__((noinline)) void mn_strip_run(const mn_tile *t)
+{
+    mn_strip_body(t, MN_STRIP_VECTORS);
+}
+
+static __attribute__((noinline)) void mn_half_strip_run(const mn_tile *t)
+{
+    mn_strip_body(t, MN_STRIP_VECTORS / 2);
+}
+
+/* target[j][i] = source[i][j], rows and columns up to VL, in registers.  Writes whole vectors: `columns` rows of VL
+   elements, zero beyond `rows`. */
+MN_INLINE void mn_transpose_block(const mn_real *source, int64_t source_row, int64_t rows, int64_t columns,
+                                  mn_real *target, int64_t target_row)
+{
+    mn_vec r[VL];
+    if (rows == VL && columns == VL) {
+#pragma GCC unroll 8
+        for (int i = 0; i < VL; i++)
+            r[i] = v_load(source + i * source_row);
+        v_transpose(r);
+#pragma GCC unroll 8
+        for (int j = 0; j < VL; j++)
+            v_store(target + j * target_row, r[j]);
+        return;
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < VL; i++)
+        r[i] = i < rows ? v_load_partial(source + i * source_row, (int)columns) : v_splat(0);
+    v_transpose(r);
+#pragma GCC unroll 8
+    for (int j = 0; j < VL; j++)
+        if (j < columns)
+            v_store(target + j * target_row, r[j]);
+}
+
+/* A transposed matrix of any size: target[k][i] = source[i][k] for `rows` sources of `columns` elements.  Whole
+   vectors are written, so up to VL - 1 elements behind each target row are spoilt; rows of the target may overlap
+   there (target_row may be as small as `rows`), because blocks run backwards over i and forwards over k. */
+static __attribute__((noinline)) void mn_transpose(const mn_real *source, int64_t source_row, int64_t rows,
+                                                   int64_t columns, mn_real *target, int64_t target_row)
+{
+    for (int64_t i = (rows - 1) / VL * VL; i >= 0; i -= VL) {
+        const int64_t height = rows - i < VL ? rows - i : VL;
+        for (int64_t k = 0; k < columns; k += VL) {
+            const int64_t width = columns - k < VL ? columns - k : VL;
+            mn_transpose_block(source + i * source_row + k, source_row, height, width, target + k * target_row + i,
+                               target_row);
+        }
+    }
+}
+
+/* target[k][i] = source[k][i] for i < rows <= MN_TILE_ROWS, target rows without gaps; spoils VL - 1 elements behind. */
+static __attribute__((noinline)) void mn_copy_rows(const mn_real *source, int64_t source_row, int64_t rows,
+                                                   int64_t columns, mn_real *target)
+{
+    for (int64_t k = 0; k < columns; k++, source += source_row, target += rows)
+        for (int64_t i = 0; i < rows; i += VL)
+            v_store(target + i, v_load_partial(source + i, rows - i < VL ? (int)(rows - i) : VL));
+}
+
+#endif
