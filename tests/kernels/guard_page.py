@@ -1,4 +1,4 @@
-"""Arrays that end where readable memory ends: one element too far is a segmentation fault, not a wrong number."""
+"""Arrays that end where readable memory ends: one element too far is a segmentation fault."""
 
 import ctypes
 import mmap

@@ -13,15 +13,32 @@ ACTIVATIONS = {
     0: lambda x: x,
     1: lambda x: np.maximum(x, 0),
 }
-TABLES = pytest.mark.parametrize("isa, real", [(isa, real) for isa in USABLE for real in ("float32", "float64")])
+TABLES = pytest.mark.parametrize(
+    "isa, real", [(isa, real) for isa in USABLE for real in ("float32", "float64")]
+)
 
 sizes = st.one_of(st.integers(1, 20), st.sampled_from([0, 31, 33, 64, 65, 100, 131]))
 depths = st.one_of(st.integers(0, 20), st.sampled_from([63, 64, 65, 128, 130, 511, 512, 513, 700]))
 seeds = st.integers(0, 2**32 - 1)
 
 
-def describe(kernel, m, n, k, *, a=None, b=None, c=None, batch=(), a_batch=(), b_batch=(), c_batch=(), accumulate=0,
-             bias=0, activation=0):
+def describe(
+    kernel,
+    m,
+    n,
+    k,
+    *,
+    a=None,
+    b=None,
+    c=None,
+    batch=(),
+    a_batch=(),
+    b_batch=(),
+    c_batch=(),
+    accumulate=0,
+    bias=0,
+    activation=0,
+):
     """A packed descriptor; a, b, c are (row, column) strides in elements, dense when left out."""
     a_row, a_col = a or (k, 1)
     b_row, b_col = b or (n, 1)
@@ -84,7 +101,9 @@ def test_any_shape_and_stride(isa, real, data, m, n, k, seed):
     )  # fmt: skip
     start = c.astype("float64") if accumulate else 0
     exact = start + a.astype("float64") @ b.astype("float64") + (0 if bias is None else bias)
-    magnitude = np.abs(start) + np.abs(a.astype("float64")) @ np.abs(b) + (0 if bias is None else np.abs(bias))
+    magnitude = (
+        np.abs(start) + np.abs(a.astype("float64")) @ np.abs(b) + (0 if bias is None else np.abs(bias))
+    )
     assert_close(actual, ACTIVATIONS[activation](exact), k, magnitude)
 
 
@@ -132,8 +151,12 @@ def test_large_products_are_cut_and_keep_their_bits(isa, real, m, n, k, form):
     stored = strided(a, form)
     assert kernel.sizes(describe(kernel, m, n, k, a=(1, m) if form == "columns" else None)).chunks > 1
     whole = multiply(kernel, stored, b, bias=bias, activation=1)
-    assert_close(whole, np.maximum(a.astype("float64") @ b + bias, 0), k, np.abs(a).astype("float64") @ np.abs(b))
-    backwards = multiply(kernel, stored, b, bias=bias, activation=1, order=lambda chunks: reversed(range(chunks)))
+    assert_close(
+        whole, np.maximum(a.astype("float64") @ b + bias, 0), k, np.abs(a).astype("float64") @ np.abs(b)
+    )
+    backwards = multiply(
+        kernel, stored, b, bias=bias, activation=1, order=lambda chunks: reversed(range(chunks))
+    )
     np.testing.assert_array_equal(backwards, whole)
     for i in (0, m // 2, m - 1):
         np.testing.assert_array_equal(multiply(kernel, a[i : i + 1], b, bias=bias, activation=1)[0], whole[i])
@@ -168,7 +191,7 @@ def test_touches_nothing_beyond_its_operands(isa, real, m, n, k, form, gap):
     kernel = kernels.load_table(isa, real)["gemm"]
     rng = np.random.default_rng(1)
     a, b, bias = (guard_page.copy(normal(rng, shape, real)) for shape in ((m, k), (k, n), (n,)))
-    c = guard_page.empty(m * n + max(m - 1, 0) * gap, real)     # rows of n elements, gap elements between them
+    c = guard_page.empty(m * n + max(m - 1, 0) * gap, real)  # rows of n elements, gap elements between them
     transposed = form == "columns"
     packed = describe(
         kernel, m, n, k, a=(1, m) if transposed else None, b=(1, k) if transposed else None, c=n + gap, bias=1
