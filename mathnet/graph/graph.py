@@ -208,7 +208,8 @@ class Graph:
         for variable, tensor in self.updates:
             if tensor.shape != variable.spec.shape:
                 raise GraphError(
-                    f"graph {self.name!r}: {variable.name!r} of shape {show_shape(variable.spec.shape)} is assigned a value of shape {show_shape(tensor.shape)}"
+                    f"graph {self.name!r}: {variable.name!r} of shape {show_shape(variable.spec.shape)} "
+                    f"is assigned a value of shape {show_shape(tensor.shape)}"
                 )
         return self
 

@@ -63,7 +63,8 @@ class Trace:
             raise GraphError(f"{variable.name!r} cannot be assigned {self.frozen_state}")
         if value.shape != variable.spec.shape:
             raise ShapeError(
-                f"{variable.name!r} has shape {show_shape(variable.spec.shape)}, but a value of shape {show_shape(value.shape)} is assigned to it"
+                f"{variable.name!r} has shape {show_shape(variable.spec.shape)}, "
+                f"but a value of shape {show_shape(value.shape)} is assigned to it"
             )
         self.updates[variable] = value
 

@@ -143,7 +143,10 @@ class Packed:
 
 
 def pack(program: Program, shared: Sequence[tuple[int, int]] = ()) -> Packed:
-    """Chooses registers.  ``shared``: (input, output) pairs that are the same memory; such an output is written after the last read of its input."""
+    """Chooses registers.
+
+    shared: (input, output) pairs that are the same memory; such an output is written after the last read of its input.
+    """
     outputs = [program._load(v) for v in program.outputs]
     program.outputs = outputs
     code: list[tuple[Value, str, tuple[Value, ...], float]] = []

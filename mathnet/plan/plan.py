@@ -41,7 +41,8 @@ class Plan:
         for tensor in graph.inputs:
             if any(isinstance(size, Dim) for size in tensor.shape):
                 raise GraphError(
-                    f"plan {self.name!r}: the shape {show_shape(tensor.shape)} of input {tensor.name!r} is not known yet; bind the graph to sizes first"
+                    f"plan {self.name!r}: the shape {show_shape(tensor.shape)} of input {tensor.name!r} is not known yet; "
+                    "bind the graph to sizes first"
                 )
         simple = simplify_with(graph, layouts)
         lowering = Lowering(
@@ -157,7 +158,7 @@ class Plan:
                     index,
                     spec.dtype,
                     spec.shape,
-                    copy=small or check != "none" and spec.dtype == np.int64,
+                    copy=small or (check != "none" and spec.dtype == np.int64),
                     check=check,
                 )
             )
@@ -252,7 +253,8 @@ class Plan:
         for index, (array, spec) in enumerate(zip(inputs, self.input_specs)):
             if array.shape != spec.shape:
                 raise DataError(
-                    f"profile of plan {self.name!r}: input {index} has shape {show_shape(array.shape)}, the plan is for {show_shape(spec.shape)}"
+                    f"profile of plan {self.name!r}: input {index} has shape {show_shape(array.shape)}, "
+                    f"the plan is for {show_shape(spec.shape)}"
                 )
         if len(inputs) != len(self.input_specs):
             raise DataError(
