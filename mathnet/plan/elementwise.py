@@ -147,27 +147,30 @@ def pack(program: Program, shared: Sequence[tuple[int, int]] = ()) -> Packed:
 
     shared: (input, output) pairs that are the same memory; such an output is written after the last read of its input.
     """
+    shared_input = {o: i for i, o in shared}
+    overwritten = {i: o for i, o in shared}
     outputs = [program._load(v) for v in program.outputs]
+    # an output that repeats an input whose memory another output takes over needs a copy made before that happens
+    position = {id(v): k for k, v in enumerate(program.inputs)}
+    for o, value in enumerate(outputs):
+        k = position.get(id(value))
+        if k is not None and overwritten.get(k, o) != o:
+            outputs[o] = Value("copy", (value,))
     program.outputs = outputs
-    code: list[tuple[Value, str, tuple[Value, ...], float]] = []
     order = program.order()
-    n_inputs, n_outputs = len(program.inputs), len(outputs)
-    last: dict[int, int] = {}
-    for k, value in enumerate(order):
-        for a in value.args:
-            last[id(a)] = k
+    n_inputs, n_outputs, end = len(program.inputs), len(outputs), len(order)
+    last = {id(a): k for k, value in enumerate(order) for a in value.args}
     produced = {id(v): k for k, v in enumerate(order)}
-    # an output that is an input, or a second output of one value, is a copy at the end
+    # written at the end: outputs that are an input, a second output of one value, or whose memory is still read
     direct: dict[int, int] = {}
     copies: list[int] = []
-    blocked = {o: i for i, o in shared}
     for o, value in enumerate(outputs):
-        late = o in blocked and last.get(id(program.inputs[blocked[o]]), -1) > produced.get(id(value), -1)
+        made = produced.get(id(value), end)
+        late = o in shared_input and last.get(id(program.inputs[shared_input[o]]), -1) > made
         if value.op == "input" or id(value) in direct or late:
             copies.append(o)
         else:
             direct[id(value)] = o
-    end = len(order)
     for o in copies:
         last[id(outputs[o])] = end
     register = {id(v): k for k, v in enumerate(program.inputs)}
@@ -193,17 +196,19 @@ def pack(program: Program, shared: Sequence[tuple[int, int]] = ()) -> Packed:
         listing.append(value.op)
     for o in copies:
         tail.append(_TAIL.pack(opcodes["copy"], n_inputs + o, register[id(outputs[o])], 0, 0, 0, 0, 0, 0.0))
-    del code
-    # memory of a dying input may be reused for an output that is written after the input's last read
-    in_place = set()
-    for o, value in enumerate(outputs):
-        written = end if o in copies else produced[id(value)]
-        for i, v in enumerate(program.inputs):
-            if last.get(id(v), -1) <= written and not (
-                o in copies and last.get(id(v), -1) == end and value is not v
-            ):
-                in_place.add((i, o))
-    return Packed(b"".join(tail), len(tail), top, frozenset(in_place), listing)
+    in_place = frozenset(
+        [
+            (i, o)
+            for o, value in enumerate(outputs)
+            for i, v in enumerate(program.inputs)
+            if value is v
+            or (
+                last.get(id(v), -1) < end
+                and last.get(id(v), -1) <= (end if o in copies else produced[id(value)])
+            )
+        ]
+    )
+    return Packed(b"".join(tail), len(tail), top, in_place, listing)
 
 
 def emit_program(

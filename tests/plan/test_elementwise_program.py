@@ -1,0 +1,117 @@
+"""Packing of elementwise programs: registers are never overwritten before their last read, also when memory is shared."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mathnet._kernels import OPCODES
+from mathnet.plan.elementwise import _TAIL, MAX_REGISTERS, Program, pack
+
+NAMES = {code: name for name, code in OPCODES.items()}
+MEANING = {
+    "copy": lambda a, b, c, imm: a.copy(),
+    "add": lambda a, b, c, imm: a + b,
+    "sub": lambda a, b, c, imm: a - b,
+    "mul": lambda a, b, c, imm: a * b,
+    "neg": lambda a, b, c, imm: -a,
+    "constant": lambda a, b, c, imm: np.full_like(a, imm),
+    "add_imm": lambda a, b, c, imm: a + imm,
+    "mul_imm": lambda a, b, c, imm: a * imm,
+    "rsub_imm": lambda a, b, c, imm: imm - a,
+    "select": lambda a, b, c, imm: np.where(a != 0, b, c),
+}
+
+
+def run(packed, inputs, n_outputs, shared=()):
+    """The packed program on a machine whose shared outputs are the very memory of their inputs."""
+    registers = [a.copy() for a in inputs]
+    registers += [np.full_like(inputs[0], np.nan) for _ in range(packed.n_registers - len(inputs))]
+    for i, o in shared:
+        registers[len(inputs) + o] = registers[i]
+    for k in range(packed.n_ops):
+        op, d, a, b, c, *_, imm = _TAIL.unpack_from(packed.tail, k * _TAIL.size)
+        registers[d][...] = MEANING[NAMES[op]](registers[a], registers[b], registers[c], imm)
+    return registers[len(inputs) : len(inputs) + n_outputs]
+
+
+def build(data, n_inputs):
+    program = Program(np.dtype("float64"))
+    values = [program.input() for _ in range(n_inputs)]
+    meaning = {id(v): k for k, v in enumerate(values)}
+    recipe = []
+    for _ in range(data.draw(st.integers(1, 25))):
+        op = data.draw(st.sampled_from(["add", "sub", "mul", "neg", "select"]))
+        arity = {"neg": 1, "select": 3}.get(op, 2)
+        args = []
+        for _ in range(arity):
+            if op != "neg" and data.draw(st.integers(0, 5)) == 0:
+                args.append(program.number(data.draw(st.sampled_from([0.5, -2.0, 3.0]))))
+            else:
+                args.append(data.draw(st.sampled_from(values)))
+        if all(a.op == "number" for a in args):
+            continue
+        value = program(op, *args)
+        recipe.append((value, op, args))
+        values.append(value)
+    chosen = [data.draw(st.sampled_from(values)) for _ in range(data.draw(st.integers(1, 4)))]
+    program.outputs = list(chosen)
+    return program, recipe, chosen, meaning
+
+
+def expected(recipe, chosen, inputs, program):
+    known = {id(v): inputs[k] for k, v in enumerate(program.inputs)}
+
+    def value(v):
+        return np.full_like(inputs[0], v.immediate) if v.op == "number" else known[id(v)]
+
+    for result, op, args in recipe:
+        arrays = [value(a) for a in args] + [inputs[0]] * 3
+        known[id(result)] = MEANING[op](arrays[0], arrays[1], arrays[2], 0.0)
+    return [value(v) for v in chosen]
+
+
+@given(st.data(), st.integers(1, 4))
+def test_packed_programs_compute_what_was_written(data, n_inputs):
+    program, recipe, chosen, _ = build(data, n_inputs)
+    inputs = [np.random.default_rng(k).integers(-3, 4, 5).astype(float) for k in range(n_inputs)]
+    want = expected(recipe, chosen, inputs, program)
+    shared = []
+    if data.draw(st.booleans()):
+        outputs = data.draw(st.permutations(range(len(chosen))))
+        shared = [(i, o) for i, o in zip(range(n_inputs), outputs) if data.draw(st.booleans())]
+    packed = pack(program, shared)
+    assert packed.n_registers <= MAX_REGISTERS
+    for got, right in zip(run(packed, inputs, len(chosen), shared), want):
+        np.testing.assert_array_equal(got, right)
+
+
+@given(st.data(), st.integers(1, 3))
+def test_every_pair_reported_as_shareable_is(data, n_inputs):
+    program, recipe, chosen, _ = build(data, n_inputs)
+    inputs = [np.random.default_rng(k).integers(-3, 4, 5).astype(float) for k in range(n_inputs)]
+    want = expected(recipe, chosen, inputs, program)
+    packed = pack(program)
+    for pair in packed.in_place:
+        for got, right in zip(run(packed, inputs, len(chosen), [pair]), want):
+            np.testing.assert_array_equal(got, right)
+
+
+def test_numbers_become_immediates():
+    program = Program(np.dtype("float32"))
+    x = program.input()
+    program.outputs = [program("mul", program("add", x, program.number(2.0)), program.number(3.0))]
+    assert pack(program).listing == ["add_imm", "mul_imm"]
+
+
+def test_a_product_and_a_sum_are_not_contracted():
+    program = Program(np.dtype("float32"))
+    x, y = program.input(), program.input()
+    program.outputs = [program("add", program("mul", x, y), y)]
+    assert pack(program).listing == ["mul", "add"]
+
+
+def test_equal_subexpressions_are_computed_once():
+    program = Program(np.dtype("float32"))
+    x = program.input()
+    program.outputs = [program("mul", program("exp", x), program("exp", x))]
+    assert pack(program).listing == ["exp", "mul"]
