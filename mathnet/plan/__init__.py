@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
 from mathnet.graph.graph import Graph
 from mathnet.graph.op import CAPTURE
-from mathnet.plan.lower import Layout
 from mathnet.plan.plan import Plan, Profile
 
 CACHE_SIZE = 512
@@ -25,16 +23,14 @@ def compile_graph(
     name: str = "",
     flush: bool = False,
     threads: int = 0,
-    layouts: Sequence[Layout] = (),
     fusing: bool = True,
     workspaces: Any = None,
 ) -> Plan:
     """A new plan for a graph whose sizes are all known.
 
-    layouts: (tensors, byte offsets, block bytes) groups that must lie in one block with these offsets (gradients of a segment);
     threads: 0 means the process's budget; flush: denormals count as zero.
     """
-    return Plan(graph, name, flush, threads, layouts, fusing, workspaces)
+    return Plan(graph, name, flush, threads, fusing, workspaces)
 
 
 class PlanCache:

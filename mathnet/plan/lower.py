@@ -8,20 +8,26 @@ from typing import Any
 import numpy as np
 
 from mathnet.graph.graph import Graph
-from mathnet.graph.op import CAPTURE, CONSTANT, OPS, VARIABLE
+from mathnet.graph.op import CAPTURE, CONSTANT, LEAVES, OPS, VARIABLE
 from mathnet.graph.tensor import Node, Tensor
 from mathnet.plan.elementwise import Program, Value, emit_program
 from mathnet.plan.emit import Buffer, Emitter, Instruction, View, dense_strides
 from mathnet.plan.merge import merge_updates
 from mathnet.transform.fuse import Unit, partition
 
-Layout = tuple[
-    Sequence[Tensor], Sequence[int], int
-]  # tensors, byte offsets in their common block, bytes of the block
+# Operations that give every dense array another shape, in the same memory.
+_RESHAPES = ("reshape", "expand_dims", "squeeze")
 
 
 class Draft:
     """Instructions with views instead of addresses; from ``commit`` on they change variables."""
+
+    def __init__(self, instructions: list[Instruction], commit: int) -> None:
+        self.instructions, self.commit = instructions, commit
+
+
+class Lowering:
+    """Lowers one simplified graph."""
 
     def __init__(self, instructions: list[Instruction], commit: int) -> None:
         self.instructions, self.commit = instructions, commit
@@ -38,7 +44,6 @@ class Lowering:
         graph: Graph,
         captures: Sequence[Node],
         compile_body: Any,
-        layouts: Sequence[Layout] = (),
         fusing: bool = True,
     ) -> None:
         self.graph = graph
@@ -53,18 +58,12 @@ class Lowering:
         for index, tensor in enumerate(graph.outputs):
             self._output_of.setdefault(id(tensor), index)
         self._placed: dict[int, View] = {}
-        for tensors, offsets, nbytes in layouts:
-            block = Buffer("arena", nbytes)
-            for tensor, offset in zip(tensors, offsets):
-                shape = tensor.shape
-                self._placed[id(tensor)] = View(
-                    block, offset // tensor.dtype.itemsize, shape, dense_strides(shape), tensor.dtype
-                )
         self._forward_keeps = self._find_kept()
 
     def run(self) -> Draft:
         self._bind_leaves()
         commit_units = self._commit_units()
+        self._align_with_segments(commit_units)
         for unit in self.units:
             if unit not in commit_units:
                 self._lower(unit)
@@ -141,6 +140,37 @@ class Lowering:
                 chosen[unit] = targets
         self._drop_conflicts(chosen)
         return chosen
+
+    def _align_with_segments(self, commit_units: dict[Unit, dict[int, View]]) -> None:
+        """Places what in-place updates of one segment read (gradients) at the offsets of the variables that they write.
+
+        Then the instructions of neighbouring variables differ by one shift, and :mod:`mathnet.plan.merge` makes one of them.
+        """
+        alike: dict[tuple, list[tuple[Unit, View]]] = {}
+        for unit, targets in commit_units.items():
+            target = targets[id(unit.outputs[0])]
+            names = tuple([node.op.name for node in unit.nodes])
+            alike.setdefault((id(target.buffer), names, len(unit.inputs)), []).append((unit, target))
+        for members in alike.values():
+            if len(members) == 1:
+                continue
+            for k in range(len(members[0][0].inputs)):
+                block = Buffer("arena", members[0][1].buffer.nbytes)
+                for unit, target in members:
+                    tensor = unit.inputs[k]
+                    if tensor.shape != target.shape or tensor.dtype != target.dtype:
+                        continue
+                    while tensor.node.op.name in _RESHAPES:
+                        tensor = tensor.node.inputs[0]
+                    if (
+                        tensor.node.op in LEAVES
+                        or tensor.node.op.view is not None
+                        or id(tensor) in self._output_of
+                    ):
+                        continue
+                    shape = tensor.shape
+                    place = View(block, target.offset, shape, dense_strides(shape), tensor.dtype)
+                    self._placed.setdefault(id(tensor), place)
 
     def _is_read(self, unit: Unit) -> bool:
         made = {id(t) for t in unit.outputs}
@@ -246,11 +276,7 @@ class Lowering:
         made = node.op.view(source, **node.attrs)  # type: ignore[misc]
         if made is None:
             made = node.op.view(self.emit.dense(source), **node.attrs)  # type: ignore[misc]
-        tensor = node.outputs[0]
-        if id(tensor) in self._placed:
-            self.emit.copy(made, self._placed[id(tensor)])
-            made = self._placed[id(tensor)]
-        self.views[id(tensor)] = made
+        self.views[id(node.outputs[0])] = made
 
     def _program(
         self, nodes: Sequence[Node], outputs: Sequence[Tensor]

@@ -11,9 +11,8 @@ from mathnet._kernels import runner
 from mathnet.errors import DataError, GraphError, MathnetError
 from mathnet.graph.dim import Dim, product, show_shape
 from mathnet.graph.graph import Graph
-from mathnet.graph.op import LEAVES
 from mathnet.plan.emit import Instruction, View
-from mathnet.plan.lower import Layout, Lowering
+from mathnet.plan.lower import Lowering
 from mathnet.plan.memory import plan_memory
 from mathnet.transform.simplify import simplify
 
@@ -33,7 +32,6 @@ class Plan:
         name: str = "",
         flush: bool = False,
         threads: int = 0,
-        layouts: Sequence[Layout] = (),
         fusing: bool = True,
         workspaces: Any = None,
     ) -> None:
@@ -44,10 +42,8 @@ class Plan:
                     f"plan {self.name!r}: the shape {show_shape(tensor.shape)} of input {tensor.name!r} is not known yet; "
                     "bind the graph to sizes first"
                 )
-        simple = simplify_with(graph, layouts)
-        lowering = Lowering(
-            simple.graph, graph.captures, self._body(flush, threads, workspaces), simple.layouts, fusing
-        )
+        body = self._body(flush, threads, workspaces)
+        lowering = Lowering(simplify(graph), graph.captures, body, fusing)
         draft = lowering.run()
         self.instructions = draft.instructions
         self.captures = [node.attrs["array"] for node in graph.captures]
@@ -301,35 +297,6 @@ class Profile:
                 )
             )
         return f"plan {self.plan.name}: {self.total * 1e6:.1f} µs\n{_table(rows)}"
-
-
-class Simplified:
-    """A simplified graph and the layouts of the tensors that replaced the given ones."""
-
-    def __init__(self, graph: Graph, layouts: list[Layout]) -> None:
-        self.graph, self.layouts = graph, layouts
-
-
-def simplify_with(graph: Graph, layouts: Sequence[Layout]) -> Simplified:
-    """Simplifies ``graph`` and follows the tensors that layouts name."""
-    wanted = [t for tensors, _, _ in layouts for t in tensors]
-    if not wanted:
-        return Simplified(simplify(graph), [])
-    extended = simplify(Graph(graph.inputs, (*graph.outputs, *wanted), graph.updates, graph.name))
-    cut = len(graph.outputs)
-    found = iter(extended.outputs[cut:])
-    made: list[Layout] = []
-    taken: set[int] = set()
-    for tensors, offsets, nbytes in layouts:
-        pairs = [(next(found), offset) for offset in offsets[: len(tensors)]]
-        # a tensor that is a leaf, or stands in two places, keeps its own memory
-        unique = [
-            (t, o)
-            for t, o in pairs
-            if t.node.op not in LEAVES and t.node.op.view is None and not (id(t) in taken or taken.add(id(t)))
-        ]
-        made.append(([t for t, _ in unique], [o for _, o in unique], nbytes))
-    return Simplified(Graph(extended.inputs, extended.outputs[:cut], extended.updates, graph.name), made)
 
 
 def _mismatch(*args: Any, **kwargs: Any) -> Any:
