@@ -29,16 +29,6 @@ class Draft:
 class Lowering:
     """Lowers one simplified graph."""
 
-    def __init__(self, instructions: list[Instruction], commit: int) -> None:
-        self.instructions, self.commit = instructions, commit
-
-
-class Lowering:
-    """Lowers one simplified graph.
-
-    layouts: groups of tensors that must lie in one block with given offsets, so that updates of a segment become one instruction.
-    """
-
     def __init__(
         self,
         graph: Graph,
