@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 
 from mathnet.graph.graph import Graph
-from mathnet.graph.op import CAPTURE, CONSTANT, LEAVES, OPS, VARIABLE
+from mathnet.graph.op import CAPTURE, CONSTANT, OPS, VARIABLE
 from mathnet.graph.tensor import Node, Tensor
+from mathnet.plan.commit import CommitPart
 from mathnet.plan.elementwise import Program, Value, emit_program
 from mathnet.plan.emit import Buffer, Emitter, Instruction, View, dense_strides
 from mathnet.plan.merge import merge_updates
 from mathnet.transform.fuse import Unit, partition
-
-# Operations that give every dense array another shape, in the same memory.
-_RESHAPES = ("reshape", "expand_dims", "squeeze")
 
 
 class Draft:
@@ -52,8 +50,8 @@ class Lowering:
 
     def run(self) -> Draft:
         self._bind_leaves()
-        commit_units = self._commit_units()
-        self._align_with_segments(commit_units)
+        part = CommitPart(self.graph, self.units, self._variable)
+        commit_units, self._placed = part.units, part.placed
         for unit in self.units:
             if unit not in commit_units:
                 self._lower(unit)
@@ -101,110 +99,7 @@ class Lowering:
             return self._constants[key]
         return self.views[id(tensor)]
 
-    # ---- the commit part ----
-    def _commit_units(self) -> dict[Unit, dict[int, View]]:
-        """Elementwise units that may write variables in place, with the view of each output.
-
-        Such a unit only makes new values of variables, and no other unit of the commit part reads those variables.
-        """
-        updated: dict[int, list[Any]] = {}
-        for variable, tensor in self.graph.updates:
-            updated.setdefault(id(tensor), []).append(variable)
-        results = {id(t) for t in self.graph.outputs}
-        chosen: dict[Unit, dict[int, View]] = {}
-        for unit in self.units:
-            if unit.kind != "elementwise" or not unit.outputs:
-                continue
-            if any(
-                len(updated.get(id(t), ())) != 1 or id(t) in results or id(t) in self._placed
-                for t in unit.outputs
-            ):
-                continue
-            if self._is_read(unit):
-                continue
-            targets = {id(t): self._variable(updated[id(t)][0]) for t in unit.outputs}
-            same_type = all(
-                targets[id(t)].dtype == t.dtype and targets[id(t)].shape == t.shape for t in unit.outputs
-            )
-            if same_type and self._same_index(unit, targets):
-                chosen[unit] = targets
-        self._drop_conflicts(chosen)
-        return chosen
-
-    def _align_with_segments(self, commit_units: dict[Unit, dict[int, View]]) -> None:
-        """Places what in-place updates of one segment read (gradients) at the offsets of the variables that they write.
-
-        Then the instructions of neighbouring variables differ by one shift, and :mod:`mathnet.plan.merge` makes one of them.
-        """
-        alike: dict[tuple, list[tuple[Unit, View]]] = {}
-        for unit, targets in commit_units.items():
-            target = targets[id(unit.outputs[0])]
-            names = tuple([node.op.name for node in unit.nodes])
-            alike.setdefault((id(target.buffer), names, len(unit.inputs)), []).append((unit, target))
-        for members in alike.values():
-            if len(members) == 1:
-                continue
-            for k in range(len(members[0][0].inputs)):
-                block = Buffer("arena", members[0][1].buffer.nbytes)
-                for unit, target in members:
-                    tensor = unit.inputs[k]
-                    if tensor.shape != target.shape or tensor.dtype != target.dtype:
-                        continue
-                    while tensor.node.op.name in _RESHAPES:
-                        tensor = tensor.node.inputs[0]
-                    if (
-                        tensor.node.op in LEAVES
-                        or tensor.node.op.view is not None
-                        or id(tensor) in self._output_of
-                    ):
-                        continue
-                    shape = tensor.shape
-                    place = View(block, target.offset, shape, dense_strides(shape), tensor.dtype)
-                    self._placed.setdefault(id(tensor), place)
-
-    def _is_read(self, unit: Unit) -> bool:
-        made = {id(t) for t in unit.outputs}
-        return any(id(t) in made for other in self.units if other is not unit for t in other.inputs)
-
-    def _same_index(self, unit: Unit, targets: dict[int, View]) -> bool:
-        """Whether the unit reads its target variables only at the index that it writes."""
-        written = {(id(v.buffer), v.offset): v for v in targets.values()}
-        for tensor in unit.inputs:
-            root = tensor
-            while root.node.op.view is not None and root.node.inputs:
-                root = root.node.inputs[0]
-            if root.node.op is VARIABLE:
-                view = self._variable(root.node.attrs["variable"])
-                if (id(view.buffer), view.offset) in written and tensor is not root:
-                    return False
-        return True
-
-    def _drop_conflicts(self, chosen: dict[Unit, dict[int, View]]) -> None:
-        def variables_read(unit: Unit) -> set[tuple[int, int]]:
-            found = set()
-            for tensor in unit.inputs:
-                root = tensor
-                while root.node.op.view is not None and root.node.inputs:
-                    root = root.node.inputs[0]
-                if root.node.op is VARIABLE:
-                    view = self._variable(root.node.attrs["variable"])
-                    found.add((id(view.buffer), view.offset))
-            return found
-
-        reads = {unit: variables_read(unit) for unit in chosen}
-        readers: dict[tuple[int, int], int] = {}
-        for found in reads.values():
-            for key in found:
-                readers[key] = readers.get(key, 0) + 1
-        for unit in list(chosen):
-            for view in chosen[unit].values():
-                key = (id(view.buffer), view.offset)
-                if readers.get(key, 0) - (key in reads[unit]) > 0:
-                    del chosen[unit]
-                    for other in reads[unit]:
-                        readers[other] -= 1
-                    break
-
+    # ---- updates ----
     def _updates_by_copy(
         self, commit_units: dict[Unit, dict[int, View]]
     ) -> list[tuple[View, View, tuple[Node, ...]]]:
