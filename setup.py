@@ -2,7 +2,8 @@
 
 All kernel tables come from the single source ``mathnet/_kernels/table.pyx``.  Cython refuses two
 extensions that name one source file, so each table gets a copy of it, under its own name, in the build folder.
-``MATHNET_BUILD_ISA=avx2`` (a comma-separated list) builds only those tables; ``MATHNET_DEBUG=1`` builds with bounds checks.
+``MATHNET_BUILD_ISA=avx2`` (a comma-separated list) builds only those tables; ``MATHNET_DEBUG=1`` builds with bounds checks;
+``MATHNET_BUILD_JOBS=2`` compiles that many extensions at a time.
 """
 
 import os
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parent
 KERNELS = Path("mathnet/_kernels")
 GENERATED = Path("build/kernel_tables")
 DEBUG = os.environ.get("MATHNET_DEBUG") == "1"
+JOBS = int(os.environ.get("MATHNET_BUILD_JOBS") or 1)
 
 # -ffast-math would be faster still and wrong; contraction is off so that bits never depend on the compiler's mood.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fvisibility=hidden", "-std=gnu11"]
@@ -94,13 +96,25 @@ def extensions() -> list[Extension]:
         include_path=[str(KERNELS)],
         build_dir="build/cython",
         compiler_directives=directives,
-        nthreads=int(os.environ.get("MATHNET_BUILD_JOBS", "0")),
+        nthreads=JOBS if JOBS > 1 else 0,
     )
 
 
+def packages() -> list[str]:
+    """The core and the standard plugin, which lies beside it and comes in the same wheel."""
+    standard = find_packages("plugins", include=["mathnet_std", "mathnet_std.*"])
+    return find_packages(include=["mathnet", "mathnet.*"]) + standard
+
+
 setup(
-    packages=find_packages(include=["mathnet", "mathnet.*"]) + ["mathnet_std", *(f"mathnet_std.{name}" for name in find_packages("plugins/mathnet_std"))],
+    packages=packages(),
     package_dir={"mathnet_std": "plugins/mathnet_std"},
-    package_data={"mathnet": ["py.typed", "data/*", "_kernels/*.pyi", "_kernels/*.pxd", "_kernels/*.h"], "mathnet_std": ["py.typed"]},
+    package_data={
+        "mathnet": ["py.typed", "*.pyi", "data/*.npz", "data/*.md", "_kernels/*.pyi", "_kernels/*.pxd", "_kernels/*.h"],
+        "mathnet_std": ["py.typed", "*.pyi"],
+    },
+    # Headers and Cython sources are for building; the headers that a compiled plugin needs are package data above.
+    include_package_data=False,
+    options={"build_ext": {"parallel": JOBS}} if JOBS > 1 else {},
     ext_modules=extensions(),
 )
