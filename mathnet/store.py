@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from mathnet.errors import DTypeError, ShapeError
+from mathnet.errors import DTypeError, GraphError, ShapeError
 from mathnet.graph.dim import show_shape
 from mathnet.graph.op import VARIABLE
-from mathnet.graph.tensor import Spec, Tensor
+from mathnet.graph.tensor import Operators, Spec, Tensor
 from mathnet.graph.trace import current_trace
 
 ALIGNMENT = 64  # bytes: one cache line, the widest vector
 
 
-class Variable:
+class Variable(Operators):
     """A named array in a segment.
 
     kind: "parameter" (trained), "statistic" (running values), "slot" (a trainer's scalar or moment); trainable: whether
@@ -63,6 +63,14 @@ class Variable:
     def dtype(self) -> np.dtype:
         return self.array.dtype
 
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    @property
+    def size(self) -> int:
+        return self.array.size
+
     def assign(self, value: Any) -> None:
         """Copies ``value`` in after a shape and type check."""
         given = np.asarray(value)
@@ -79,6 +87,13 @@ class Variable:
     def __mathnet_tensor__(self) -> Tensor:
         trace = current_trace()
         return trace.read(self) if trace is not None else VARIABLE(spec=self.spec, variable=self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if current_trace() is not None:
+            raise GraphError(
+                f"{self!r} was used as a NumPy array while a graph is traced, which would freeze its present values; use mathnet functions"
+            )
+        return np.array(self.array, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
         return f"<Variable {self.name} {show_shape(self.array.shape)} {self.array.dtype}>"

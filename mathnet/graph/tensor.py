@@ -14,7 +14,8 @@ from mathnet.graph.dim import Dim, show_shape
 if TYPE_CHECKING:
     from mathnet.graph.op import Op
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+#: Folders whose frames are not the user's; the standard plugin adds its own.
+HIDDEN_FOLDERS = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep]
 
 
 class Spec:
@@ -71,63 +72,28 @@ class Node:
 def user_site() -> tuple[str, int] | None:
     """File and line of the nearest caller outside of the package."""
     frame = sys._getframe(1)
+    hidden = tuple(HIDDEN_FOLDERS)
     while frame is not None:
-        if not frame.f_code.co_filename.startswith(_PACKAGE):
+        if not frame.f_code.co_filename.startswith(hidden):
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back  # type: ignore[assignment]
     return None
 
 
-class Tensor:
-    """A symbolic array: ``shape`` (ints and Dims), ``dtype`` and the node that makes it.
+class Operators:
+    """Python's operators, NumPy's array methods and NumPy's calls, each as the graph function of its name.
 
-    Operators and the functions of ``mathnet`` on tensors build nodes.  A tensor has no value: using it where Python or NumPy
-    needs one raises an error that names the function to use instead.
+    For symbolic values: tensors, and variables, which enter a graph as tensors (``__mathnet_tensor__``).
     """
 
-    __slots__ = ("__weakref__", "index", "node", "spec")
+    __slots__ = ()
 
     # ndarray @ tensor and np.float32(2) * tensor ask this class first.
     __array_priority__ = 1000
 
-    def __init__(self, node: Node, index: int, spec: Spec) -> None:
-        self.node, self.index, self.spec = node, index, spec
-
-    @property
-    def shape(self) -> tuple:
-        return self.spec.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.spec.dtype
-
-    @property
-    def ndim(self) -> int:
-        return len(self.spec.shape)
-
-    @property
-    def size(self) -> Any:
-        from mathnet.graph.dim import product
-
-        return product(self.spec.shape)
-
-    @property
-    def name(self) -> str:
-        """The name given to an input or variable, else the operation's name."""
-        return self.node.attrs.get("name") or self.node.op.name
-
     @property
     def T(self) -> Tensor:
         return _call("transpose", self)
-
-    def __repr__(self) -> str:
-        shape = (
-            "("
-            + ", ".join("None" if isinstance(s, Dim) else str(s) for s in self.shape)
-            + ("," if self.ndim == 1 else "")
-            + ")"
-        )
-        return f"<Tensor {self.name} {shape} {self.dtype}>"
 
     # ---- operators: each looks its operation up by name ----
     def __add__(self, other: Any) -> Tensor:
@@ -199,12 +165,6 @@ class Tensor:
     def __ge__(self, other: Any) -> Tensor:
         return _call("greater_equal", self, other)
 
-    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return _call("equal", self, other)
-
-    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return _call("not_equal", self, other)
-
     def __and__(self, other: Any) -> Tensor:
         return _call("logical_and", self, other)
 
@@ -218,10 +178,10 @@ class Tensor:
     def __invert__(self) -> Tensor:
         return _call("logical_not", self)
 
-    __hash__ = object.__hash__
-
     def __getitem__(self, index: Any) -> Tensor:
         return _call("getitem", self, index)
+
+    __iter__: Any = None  # else Python would iterate by __getitem__ without end
 
     # ---- array methods that NumPy users reach for ----
     def reshape(self, *shape: Any) -> Tensor:
@@ -255,6 +215,60 @@ class Tensor:
 
     def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
         return _numpy_call(function.__name__, True, args, kwargs)
+
+
+class Tensor(Operators):
+    """A symbolic array: ``shape`` (ints and Dims), ``dtype`` and the node that makes it.
+
+    Operators and the functions of ``mathnet`` on tensors build nodes.  A tensor has no value: using it where Python or NumPy
+    needs one raises an error that names the function to use instead.
+    """
+
+    __slots__ = ("__weakref__", "index", "node", "spec")
+
+    def __init__(self, node: Node, index: int, spec: Spec) -> None:
+        self.node, self.index, self.spec = node, index, spec
+
+    @property
+    def shape(self) -> tuple:
+        return self.spec.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.spec.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.spec.shape)
+
+    @property
+    def size(self) -> Any:
+        from mathnet.graph.dim import product
+
+        return product(self.spec.shape)
+
+    @property
+    def name(self) -> str:
+        """The name given to an input or variable, else the operation's name."""
+        return self.node.attrs.get("name") or self.node.op.name
+
+    def __repr__(self) -> str:
+        shape = (
+            "("
+            + ", ".join("None" if isinstance(s, Dim) else str(s) for s in self.shape)
+            + ("," if self.ndim == 1 else "")
+            + ")"
+        )
+        return f"<Tensor {self.name} {shape} {self.dtype}>"
+
+    # ---- comparisons build nodes too, so hashing goes by identity ----
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return _call("equal", self, other)
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return _call("not_equal", self, other)
+
+    __hash__ = object.__hash__
 
     # ---- uses that need a value ----
     def _no_value(self, use: str, instead: str) -> GraphError:

@@ -1,0 +1,5 @@
+"""Initial weights: ``mn.initializers.HeNormal()``."""
+
+from mathnet.plugin.namespace import namespace
+
+__getattr__, __dir__, get = namespace("initializer")

@@ -1,0 +1,42 @@
+"""Callback: what a user runs between the steps of a training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Callback:
+    """Methods that ``Trainer.fit`` calls; a subclass overrides those that it needs.
+
+    ``logs`` holds the epoch's figures: "loss", the metrics, and the same with ``val_`` in front when there are validation data.
+    ``trainer.stop_training = True`` ends the training after the current epoch.  ``trainer.model`` and ``trainer.hyper`` may be
+    read and changed.  A callback that remembers something between epochs returns it from ``state`` and takes it back in
+    ``restore``; checkpoints store it.
+
+    >>> import mathnet as mn
+    >>> class Log(mn.Callback):
+    ...     def on_epoch_end(self, trainer, epoch, logs):
+    ...         print(epoch, logs["loss"])
+    """
+
+    def on_train_begin(self, trainer: Any) -> None:
+        """Before the first epoch."""
+
+    def on_train_end(self, trainer: Any) -> None:
+        """After the last epoch, also when training was stopped or interrupted."""
+
+    def on_epoch_begin(self, trainer: Any, epoch: int) -> None:
+        """Before the first step of an epoch; epochs count from 0."""
+
+    def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, float]) -> None:
+        """After the last step of an epoch and its validation."""
+
+    def on_step_end(self, trainer: Any, step: int, loss: float) -> None:
+        """After each step; steps count from 0 over the whole training."""
+
+    def state(self) -> dict[str, Any]:
+        """What must be stored to go on later: plain values and arrays."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes back what :meth:`state` returned."""

@@ -1,0 +1,151 @@
+"""Runtime: plugins, registry, random state and thread budget of one embedding, as a value."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Iterable
+from contextvars import ContextVar, Token
+from typing import Any
+
+import numpy as np
+
+from mathnet.errors import ArgumentError
+from mathnet.plugin.loader import Loader, Plugin
+from mathnet.plugin.registry import Registry
+
+_active: ContextVar[Runtime | None] = ContextVar("mathnet_runtime", default=None)
+_default: Runtime | None = None
+_default_lock = threading.Lock()
+
+
+class Runtime:
+    """Everything that would otherwise be global.
+
+    Parameters
+    ----------
+    plugins: modules, module names or decorated objects to use, besides the standard plugin; a broken one raises PluginError.
+    autoload: whether installed plugins are found through their entry points.
+    threads: worker threads of a parallel step; None: MATHNET_NUM_THREADS, else the CPUs that affinity and quota allow.
+    seed: of initial weights and of draws outside trainers; None: a fresh one.
+
+    ``with runtime:`` makes it the current one in this context (thread or coroutine); new threads start with the default.
+
+    >>> import mathnet as mn
+    >>> runtime = mn.Runtime(autoload=False, threads=1, seed=0)
+    >>> with runtime:
+    ...     layer = mn.layers.Dense(3)
+    """
+
+    def __init__(self, plugins: Iterable[Any] = (), autoload: bool = True, threads: int | None = None, seed: int | None = None) -> None:
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+            raise ArgumentError(f"Runtime: threads must be a positive integer or None, not {threads!r}")
+        self._threads = threads
+        self._tokens: list[Token] = []
+        self._count_lock = threading.Lock()
+        self.reseed(seed)
+        self._loader = Loader(autoload)
+        for plugin in plugins:
+            self._loader.load_named(plugin)
+
+    # ---- plugins -------------------------------------------------------------------------------------------------------
+    @property
+    def registry(self) -> Registry:
+        return self._loader.registry
+
+    def register(self, obj: Any) -> Any:
+        """Registers a decorated object, or a plugin module, in this Runtime; the same object again does nothing; returns ``obj``."""
+        self._loader.load_named(obj)
+        return obj
+
+    def plugins(self) -> list[Plugin]:
+        """Every plugin with its keys, or with the error that keeps it from being used; loads all of them."""
+        self._loader.load_standard()
+        self._loader.load_installed()
+        return list(self._loader.plugins)
+
+    # ---- random state --------------------------------------------------------------------------------------------------
+    def reseed(self, seed: int | None) -> None:
+        """Starts the random state anew."""
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64):
+            raise ArgumentError(f"seed must be an integer from 0 to 2**64 - 1 or None, not {seed!r}")
+        with self._count_lock:
+            self.seed = secrets.randbits(63) if seed is None else int(seed)
+            self.count = 0
+
+    def next_count(self) -> int:
+        """The number of draws made before, outside trainers: takes the place of the step in their key."""
+        with self._count_lock:
+            count = self.count
+            self.count += 1
+        return count
+
+    def generator(self) -> np.random.Generator:
+        """A NumPy generator for one initial weight: a function of seed and counter."""
+        return np.random.default_rng([self.seed, self.next_count()])
+
+    # ---- threads -------------------------------------------------------------------------------------------------------
+    @property
+    def threads(self) -> int:
+        """The thread budget."""
+        if self._threads is not None:
+            return self._threads
+        text = os.environ.get("MATHNET_NUM_THREADS")
+        if text is not None:
+            if not text.strip().isdigit() or int(text) < 1:
+                raise ArgumentError(f"MATHNET_NUM_THREADS must be a positive integer, not {text!r}")
+            return int(text)
+        from mathnet._kernels import runner
+
+        return runner.default_threads()
+
+    # ---- being current -------------------------------------------------------------------------------------------------
+    def __enter__(self) -> Runtime:
+        self._tokens.append(_active.set(self))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _active.reset(self._tokens.pop())
+
+    def __repr__(self) -> str:
+        return f"<Runtime with {len(self._loader.plugins)} plugins loaded, seed {self.seed}>"
+
+
+def current_runtime() -> Runtime:
+    """The Runtime of this context; the default one is made on first use."""
+    runtime = _active.get()
+    return runtime if runtime is not None else default_runtime()
+
+
+def default_runtime() -> Runtime:
+    """The Runtime that is current where no other was entered."""
+    global _default
+    if _default is None:
+        with _default_lock:
+            if _default is None:
+                _default = Runtime()
+    return _default
+
+
+def seed(value: int) -> None:
+    """Seeds initial weights and draws outside trainers, in the current Runtime.
+
+    >>> import mathnet as mn
+    >>> mn.seed(0)
+    """
+    current_runtime().reseed(value)
+
+
+def register(obj: Any) -> Any:
+    """Registers a decorated object in the current Runtime; usable without packaging anything.
+
+    Another object under a used key is a PluginError; the same object again does nothing.  Returns ``obj``.
+
+    >>> import mathnet as mn
+    >>> @mn.activation("cube")
+    ... def cube(x):
+    ...     return x ** 3
+    >>> _ = mn.register(cube)
+    """
+    return current_runtime().register(obj)

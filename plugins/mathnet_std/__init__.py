@@ -1,0 +1,74 @@
+"""The standard plugin: what every installation of mathnet can name.
+
+It uses only the public face of mathnet, and announces its objects by reference, so that naming one imports its module alone.
+"""
+
+import mathnet as mn
+
+
+def _references(module: str, **names: str) -> dict[str, str]:
+    return {key: f"mathnet_std.{module}:{name}" for key, name in names.items()}
+
+
+@mn.hookimpl
+def mathnet_layers() -> dict[str, str]:
+    return {
+        **_references("layers.dense", dense="Dense"),
+        **_references("layers.conv2d", conv2d="Conv2D"),
+        **_references("layers.pooling", max_pool2d="MaxPool2D", avg_pool2d="AvgPool2D"),
+        **_references("layers.dropout", dropout="Dropout"),
+        **_references("layers.activation", activation="Activation"),
+        **_references("layers.shaping", flatten="Flatten", reshape="Reshape", identity="Identity"),
+        **_references("layers.merging", add="Add", multiply="Multiply", concatenate="Concatenate"),
+    }
+
+
+@mn.hookimpl
+def mathnet_activations() -> dict[str, str]:
+    names = "linear relu leaky_relu elu gelu silu tanh sigmoid softplus softmax log_softmax"
+    return _references("activations", **{name: name for name in names.split()})
+
+
+@mn.hookimpl
+def mathnet_losses() -> dict[str, str]:
+    return _references("losses", mse="mse", mae="mae", cross_entropy="cross_entropy", binary_cross_entropy="binary_cross_entropy")
+
+
+@mn.hookimpl
+def mathnet_metrics() -> dict[str, str]:
+    return _references("metrics", accuracy="accuracy", mse="mse", mae="mae")
+
+
+@mn.hookimpl
+def mathnet_regularizers() -> dict[str, str]:
+    return _references("regularizers", l1="l1", l2="l2")
+
+
+@mn.hookimpl
+def mathnet_optimizers() -> dict[str, str]:
+    return {
+        **_references("optimizers.sgd", sgd="SGD"),
+        **_references("optimizers.adam", adam="Adam", adamw="AdamW"),
+        **_references("optimizers.rmsprop", rmsprop="RMSprop"),
+    }
+
+
+@mn.hookimpl
+def mathnet_initializers() -> dict[str, str]:
+    scaled = [f"{family}_{law}" for family in ("glorot", "he", "lecun") for law in ("uniform", "normal")]
+    return _references("initializers", **{name: name for name in ("zeros", "ones", "constant", "uniform", "normal", *scaled)})
+
+
+@mn.hookimpl
+def mathnet_schedules() -> dict[str, str]:
+    return _references("schedules", constant="constant", step="step_decay", exponential="exponential", cosine="cosine")
+
+
+@mn.hookimpl
+def mathnet_callbacks() -> dict[str, str]:
+    return {
+        **_references("callbacks.early_stopping", early_stopping="EarlyStopping"),
+        **_references("callbacks.progress", progress="Progress"),
+        **_references("callbacks.terminate_on_nan", terminate_on_nan="TerminateOnNaN"),
+        **_references("callbacks.csv_log", csv_log="CSVLog"),
+    }

@@ -1,0 +1,69 @@
+"""Dense: the fully connected layer."""
+
+from typing import Any
+
+import mathnet as mn
+
+
+@mn.layer("dense")
+class Dense(mn.Layer):
+    """y = activation(x W + b) over the last axis.
+
+    x (…, in) → y (…, units); kernel W (in, units), bias b (units).  float32 or float64, as the input.
+
+    Parameters
+    ----------
+    units: number of outputs.
+    activation: key, object or function; None for none.
+    use_bias: whether b is there.
+    kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: key, object or function.
+    name: name in the model.
+
+    Raises ShapeError when the input has no last axis of fixed size.
+
+    >>> import mathnet as mn
+    >>> mn.layers.Dense(10, activation="relu")(mn.Input((784,))).shape
+    (batch, 10)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        name: str | None = None,
+    ) -> None:
+        if isinstance(units, bool) or not hasattr(units, "__index__") or units.__index__() < 1:
+            raise mn.ArgumentError(f"Dense: units must be a positive integer, not {units!r}")
+        self.units = units.__index__()
+        self.activation = mn.activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
+        self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
+        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
+
+    def build(self, input_shape: tuple) -> None:
+        if len(input_shape) < 2:
+            raise mn.ShapeError("the input must have at least two axes, (batch, features)")
+        self.kernel = self.param(
+            "kernel", (input_shape[-1], self.units), self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint
+        )
+        if self.use_bias:
+            self.bias = self.param("bias", (self.units,), self.bias_initializer, self.bias_regularizer, self.bias_constraint)
+
+    def call(self, x: Any) -> Any:
+        if x.shape[-1] != self.kernel.shape[0]:
+            raise mn.ShapeError(
+                f"the kernel has shape {self.kernel.shape}, so the last axis of the input must have {self.kernel.shape[0]} elements, "
+                f"not {x.shape[-1]}"
+            )
+        y = x @ self.kernel
+        if self.use_bias:
+            y = y + self.bias
+        return y if self.activation is None else self.activation(y)

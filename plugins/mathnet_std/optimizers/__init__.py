@@ -1,0 +1,1 @@
+"""Optimizers of the standard plugin: formulas and defaults of PyTorch."""

@@ -1,0 +1,37 @@
+"""SGD: gradient descent with momentum."""
+
+from typing import Any
+
+import mathnet as mn
+from mathnet_std.optimizers.settings import number, rate
+
+
+@mn.optimizer("sgd")
+class SGD:
+    """θ ← θ − η g; with momentum μ: v ← μ v + g, θ ← θ − η v, and with Nesterov's θ ← θ − η (g + μ v).
+
+    learning_rate η: number or schedule; momentum μ; nesterov; weight_decay λ: adds λ θ to g.  Formulas as in PyTorch.
+    Source: Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013.
+    A momentum or weight decay of 0 leaves its term out of the plan, so raise it in the constructor and not later.
+    """
+
+    def __init__(self, learning_rate: Any = 1e-2, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
+        self.learning_rate = rate("SGD", learning_rate)
+        self.momentum = number("SGD", "momentum", momentum)
+        self.weight_decay = number("SGD", "weight_decay", weight_decay)
+        self.nesterov = bool(nesterov)
+        self._moves, self._decays = self.momentum > 0.0, self.weight_decay > 0.0
+        if self.nesterov and not self._moves:
+            raise mn.ArgumentError("SGD: nesterov=True needs a momentum above 0")
+
+    def init(self, param: Any) -> dict[str, Any]:
+        return {"velocity": mn.zeros_like(param)} if self._moves else {}
+
+    def update(self, param: Any, grad: Any, state: dict[str, Any], learning_rate: Any) -> tuple[Any, dict[str, Any]]:
+        if self._decays:
+            grad = grad + self.weight_decay * param
+        if not self._moves:
+            return param - learning_rate * grad, {}
+        velocity = self.momentum * state["velocity"] + grad
+        step = grad + self.momentum * velocity if self.nesterov else velocity
+        return param - learning_rate * step, {"velocity": velocity}
