@@ -43,7 +43,7 @@ def namespace(kind: str) -> tuple[Callable[[str], Any], Callable[[], list[str]],
         record = registry.find_name(kind, name)
         if record is None:
             raise AttributeError(f"mathnet.{plural} has no {name!r}{nearest(name, registry.names(kind))}")
-        if record.is_class or name == record.key and name != public_name(record):
+        if record.is_class or (name == record.key and name != public_name(record)):
             return record.object
         return _factory(record)
 

@@ -197,7 +197,7 @@ class Registry:
         instantiated with its defaults; instances and other callables pass.  ``where`` words the error: ``"Dense: activation"``.
         """
         record_type = table_of(kind)
-        if value is None or isinstance(value, Configured) and value.kind == kind:
+        if value is None or (isinstance(value, Configured) and value.kind == kind):
             return value
         if isinstance(value, str):
             try:
@@ -221,7 +221,7 @@ class Registry:
             from mathnet.plugin import bases
 
             base = getattr(bases, record_type.base)
-            return isinstance(value, base) or inspect.isclass(value) and issubclass(value, base)
+            return isinstance(value, base) or (inspect.isclass(value) and issubclass(value, base))
         if record_type.methods:
             return any(all(callable(getattr(value, method, None)) for method in group) for group in record_type.methods)
         return callable(value)

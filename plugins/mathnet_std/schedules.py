@@ -9,7 +9,7 @@ import mathnet as mn
 @mn.schedule("constant")
 def constant(step: Any, initial: float = 0.1) -> Any:
     """initial, at every step."""
-    return initial + 0.0 * step
+    return initial
 
 
 @mn.schedule("step")

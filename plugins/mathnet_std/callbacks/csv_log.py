@@ -1,0 +1,36 @@
+"""CSVLog: one line of figures per epoch in a file."""
+
+import csv
+import os
+from typing import Any
+
+import mathnet as mn
+
+
+@mn.callback("csv_log")
+class CSVLog(mn.Callback):
+    """Writes epoch, loss and metrics of every epoch to ``path`` as comma-separated values, with a header.
+
+    append: go on after what the file holds already (its header must be the same).  Raises OSError when the file cannot be written.
+    """
+
+    def __init__(self, path: Any, append: bool = False) -> None:
+        self.path, self.append = os.fspath(path), append
+        self._begun = False
+
+    def on_train_begin(self, trainer: Any) -> None:
+        self._begun = self.append and os.path.exists(self.path) and os.path.getsize(self.path) > 0
+
+    def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, float]) -> None:
+        names = ["epoch", *logs]
+        if self._begun:
+            with open(self.path, newline="") as file:
+                header = next(csv.reader(file))
+            if header != names:
+                raise mn.DataError(f"CSVLog: {self.path} has the columns {', '.join(header)}, but this training gives {', '.join(names)}")
+        with open(self.path, "a" if self._begun else "w", newline="") as file:
+            writer = csv.writer(file)
+            if not self._begun:
+                writer.writerow(names)
+            writer.writerow([epoch, *(repr(float(value)) for value in logs.values())])
+        self._begun = True

@@ -1,0 +1,78 @@
+"""EarlyStopping: ends a training that no longer improves, and keeps the best weights."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+import mathnet as mn
+
+
+@mn.callback("early_stopping")
+class EarlyStopping(mn.Callback):
+    """Stops when ``monitor`` has not improved for ``patience`` epochs.
+
+    Parameters
+    ----------
+    monitor: a name in the history; None: "val_loss", or "loss" without validation data.
+    patience: epochs without improvement that are borne.
+    min_delta: what counts as an improvement.
+    mode: "min", "max", or "auto" (max for accuracies, else min).
+    restore_best: whether the model gets back the weights of its best epoch when training ends.
+
+    >>> import mathnet as mn
+    >>> stop = mn.callbacks.EarlyStopping(patience=3)
+    """
+
+    def __init__(
+        self, monitor: str | None = None, patience: int = 5, min_delta: float = 0.0, mode: str = "auto", restore_best: bool = True
+    ) -> None:
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 0:
+            raise mn.ArgumentError(f"EarlyStopping: patience must be an integer from 0, not {patience!r}")
+        if mode not in ("auto", "min", "max"):
+            raise mn.ArgumentError(f"EarlyStopping: mode must be 'auto', 'min' or 'max', not {mode!r}")
+        self.monitor, self.patience, self.min_delta, self.mode = monitor, patience, abs(min_delta), mode
+        self.restore_best = restore_best
+        self._forget()
+
+    def _forget(self) -> None:
+        self.best = math.nan  # the best value so far, and its epoch
+        self.best_epoch: int | None = None
+        self._waited = 0
+        self._weights: dict[str, np.ndarray] = {}
+
+    def on_train_begin(self, trainer: Any) -> None:
+        if getattr(trainer, "epoch", 0) == 0:  # a resumed training goes on from its restored state
+            self._forget()
+
+    def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, float]) -> None:
+        name = self.monitor or ("val_loss" if "val_loss" in logs else "loss")
+        if name not in logs:
+            raise mn.ArgumentError(f"EarlyStopping: there is no {name!r} to monitor; the history has {', '.join(logs)}")
+        value = logs[name]
+        larger = self.mode == "max" or (self.mode == "auto" and name.endswith("accuracy"))
+        gain = value - self.best if larger else self.best - value
+        if (self.best_epoch is None and not math.isnan(value)) or gain > self.min_delta:
+            self.best, self.best_epoch, self._waited = value, epoch, 0
+            if self.restore_best:
+                self._weights = {key: np.array(array) for key, array in _weights(trainer.model).items()}
+            return
+        self._waited += 1
+        if self._waited >= max(self.patience, 1):
+            trainer.stop_training = True
+
+    def on_train_end(self, trainer: Any) -> None:
+        live = _weights(trainer.model)
+        for key, array in self._weights.items():
+            live[key][...] = array
+
+    def state(self) -> dict[str, Any]:
+        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self._waited, "weights": dict(self._weights)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.best, self.best_epoch, self._waited = state["best"], state["best_epoch"], state["waited"]
+        self._weights = dict(state["weights"])
+
+
+def _weights(model: Any) -> dict[str, np.ndarray]:
+    return {**model.parameters, **model.statistics}

@@ -1,0 +1,15 @@
+"""TerminateOnNaN: ends a training whose loss is no longer a number."""
+
+import math
+from typing import Any
+
+import mathnet as mn
+
+
+@mn.callback("terminate_on_nan", name="TerminateOnNaN")
+class TerminateOnNaN(mn.Callback):
+    """Stops the training after the first step whose loss is NaN or infinite."""
+
+    def on_step_end(self, trainer: Any, step: int, loss: float) -> None:
+        if not math.isfinite(loss):
+            trainer.stop_training = True
