@@ -1,6 +1,6 @@
-/* The floating-point mode in which kernels run: round to nearest, exceptions masked, and denormals either kept or
-   flushed to zero, whatever the application has chosen for its own thread.  Flushing saves the 100-cycle assists that
-   decaying moments and activations would otherwise cost. */
+/* The floating-point mode in which kernels run: round to nearest, exceptions masked, and denormals either
+   kept or flushed to zero, whatever the application has chosen for its own thread.  Flushing saves the
+   100-cycle assists that decaying moments and activations would otherwise cost. */
 #ifndef MN_FLOAT_MODE_H
 #define MN_FLOAT_MODE_H
 
@@ -27,7 +27,9 @@ static inline uint64_t mn_float_mode_enter(int flush) {
     return before;
 }
 
-static inline void mn_float_mode_leave(uint64_t before) { __asm__ volatile("msr fpcr, %0" : : "r"(before) : "memory"); }
+static inline void mn_float_mode_leave(uint64_t before) {
+    __asm__ volatile("msr fpcr, %0" : : "r"(before) : "memory");
+}
 
 #else
 

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, final
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -61,6 +61,7 @@ class StatusError(Exception):
         step: int | None = None,
     ) -> None: ...
 
+@final
 class StepLock:
     def __init__(self) -> None: ...
     def acquire(self) -> None: ...
@@ -71,6 +72,7 @@ class StepLock:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
+@final
 class WorkspacePool:
     max_idle_bytes: int
     def __init__(self, max_idle_bytes: int | None = None) -> None: ...
@@ -80,6 +82,7 @@ class WorkspacePool:
     def retained_bytes(self) -> int: ...
     def clear(self) -> None: ...
 
+@final
 class Program:
     threads: int
     @property
@@ -147,6 +150,7 @@ class OutputSpec:
     def shape(self) -> tuple[int, ...]: ...
     def __init__(self, external: int, dtype: DTypeLike, shape: Iterable[int]) -> None: ...
 
+@final
 class Call:
     @property
     def program(self) -> Program: ...
@@ -173,4 +177,6 @@ class Call:
     ) -> None: ...
     def __call__(self, *args: ArrayLike, **kwargs: Any) -> Any: ...
 
-def run_steps(call: Call, data: Iterable[Array], order: NDArray[np.int64], losses: NDArray[np.float64]) -> int: ...
+def run_steps(
+    call: Call, data: Iterable[Array], order: NDArray[np.int64], losses: NDArray[np.float64]
+) -> int: ...

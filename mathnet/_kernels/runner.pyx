@@ -1,8 +1,8 @@
 """The plan runner: everything between a Python call and the kernels, for every instruction set.
 
-A :class:`Program` is an immutable array of instructions; a :class:`Workspace` is the memory that one run of it needs;
-a :class:`Call` is what ``trainer.step`` and ``model(x)`` enter: it checks the arguments, borrows a workspace, runs the
-program without Python, and returns fresh arrays.
+A :class:`Program` is an immutable array of instructions; a :class:`Workspace` is the memory that one run of
+it needs; a :class:`Call` is what ``trainer.step`` and ``model(x)`` enter: it checks the arguments, borrows a
+workspace, runs the program without Python, and returns fresh arrays.
 
 The parts, in the order in which they need each other (one extension, several files):
 
@@ -20,8 +20,8 @@ execution/call.pxi        Call, the hot path
 execution/steps.pxi       many training steps in one call
 ========================  ==============================================================================
 
-Two rules hold throughout.  Everything that changes a Python object or borrows memory happens with the GIL held;
-everything that runs kernels neither needs it nor allocates.
+Two rules hold throughout.  Everything that changes a Python object or borrows memory happens with the GIL
+held; everything that runs kernels neither needs it nor allocates.
 """
 
 cimport cython
@@ -44,7 +44,9 @@ cimport numpy as cnp
 cnp.import_array()
 
 cdef extern from "abi.h" nogil:
-    ctypedef int (*mn_kernel)(const void *descriptor, void *const *operands, int chunk, void *scratch) noexcept nogil
+    ctypedef int (*mn_kernel)(
+        const void *descriptor, void *const *operands, int chunk, void *scratch
+    ) noexcept nogil
     ctypedef struct mn_fault:
         int64_t position
         double value

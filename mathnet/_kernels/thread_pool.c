@@ -17,18 +17,19 @@
 #include <unistd.h>
 #endif
 
-/* A worker that finds no chunk spins this long before it sleeps: the instructions of one plan follow each other within
-   microseconds, and waking a sleeper costs several. */
+/* A worker that finds no chunk spins this long before it sleeps: the instructions of one plan follow each
+   other within microseconds, and waking a sleeper costs several. */
 #define SPIN_NANOSECONDS 100000
 #define PAUSES_PER_CLOCK_READING 64
 #define PAUSES_BEFORE_YIELD 4000
 #define STACK_BYTES (4 << 20)
 #define CACHE_LINE 128
 
-/* The ticket says all about the current job that threads contend for, so that one compare-and-swap claims a chunk:
-   generation (32 bits) | seats taken by workers (8 bits) | unclaimed chunks (24 bits).
-   The fields beside it are written only while no chunk is unclaimed or running, and a claim made with fields of another
-   generation fails, because the generation is part of the swapped word. */
+/* The ticket says all about the current job that threads contend for, so that one compare-and-swap claims a
+   chunk:
+       generation (32 bits) | seats taken by workers (8 bits) | unclaimed chunks (24 bits)
+   The fields beside it are written only while no chunk is unclaimed or running, and a claim made with fields of
+   another generation fails, because the generation is part of the swapped word. */
 #define UNCLAIMED(ticket) ((int)((ticket) & 0xFFFFFF))
 #define SEATS(ticket) ((int)((ticket) >> 24 & 0xFF))
 #define GENERATION(ticket) ((uint32_t)((ticket) >> 32))
@@ -76,7 +77,7 @@ static inline void pause_briefly(void) {
 #endif
 }
 
-/* ---- Sleeping until `published` moves on from a value --------------------------------------------------------- */
+/* ---- Sleeping until `published` moves on from a value -------------------------------------------------- */
 
 #ifdef __linux__
 
@@ -115,7 +116,7 @@ static void reset_sleeping(void) {
 
 #endif
 
-/* ---- Claiming ------------------------------------------------------------------------------------------------- */
+/* ---- Claiming ------------------------------------------------------------------------------------------ */
 
 static int next_chunk(claim *out, uint64_t ticket) {
     out->job = atomic_load_explicit(&pool.job, memory_order_relaxed);
@@ -154,7 +155,7 @@ static int claim_as_worker(claim *out, seat *mine) {
     return 0;
 }
 
-/* ---- Workers -------------------------------------------------------------------------------------------------- */
+/* ---- Workers ------------------------------------------------------------------------------------------- */
 
 static void *work(void *unused) {
     (void)unused;
@@ -172,12 +173,14 @@ static void *work(void *unused) {
         long long now = mn_clock();
         if (!idle_since) idle_since = now;
         if (now - idle_since < SPIN_NANOSECONDS) {
-            for (int i = 0; i < PAUSES_PER_CLOCK_READING && atomic_load_explicit(&pool.published, memory_order_relaxed) == seen; i++)
+            for (int i = 0; i < PAUSES_PER_CLOCK_READING; i++) {
+                if (atomic_load_explicit(&pool.published, memory_order_relaxed) != seen) break;
                 pause_briefly();
+            }
             continue;
         }
-        /* Either the publisher sees this sleeper, or the sleeper sees that `published` has moved: both sides write
-           first and read second, sequentially consistent. */
+        /* Either the publisher sees this sleeper, or the sleeper sees that `published` has moved: both sides
+           write first and read second, sequentially consistent. */
         atomic_fetch_add(&pool.sleepers, 1);
         sleep_while_published_is(seen);
         atomic_fetch_sub(&pool.sleepers, 1);
@@ -204,7 +207,7 @@ static void start_workers(int wanted) {
     pthread_attr_destroy(&attributes);
 }
 
-/* ---- What the runner calls ------------------------------------------------------------------------------------ */
+/* ---- What the runner calls ----------------------------------------------------------------------------- */
 
 static void forget_threads_in_child(void) {
     memset(&pool, 0, sizeof pool);
@@ -218,7 +221,9 @@ void mn_pool_initialize(void) {
 }
 
 void mn_pool_set_threads(int threads) {
-    atomic_store(&thread_budget, threads < 1 ? 1 : threads > MN_POOL_MAX_THREADS ? MN_POOL_MAX_THREADS : threads);
+    if (threads < 1) threads = 1;
+    if (threads > MN_POOL_MAX_THREADS) threads = MN_POOL_MAX_THREADS;
+    atomic_store(&thread_budget, threads);
 }
 
 int mn_pool_threads(void) { return atomic_load_explicit(&thread_budget, memory_order_relaxed); }

@@ -1,9 +1,9 @@
 /* A pool of POSIX threads that hands out the fixed chunks of one job by tickets.
 
    What callers may rely on:
-   - The calling thread works too and waits only for chunks that a running worker has already claimed, never for a
-     worker that has yet to wake up or start.  So a pool of zero workers, or one whose threads could not be created,
-     is merely slower.
+   - The calling thread works too and waits only for chunks that a running worker has already claimed, never
+     for a worker that has yet to wake up or start.  So a pool of zero workers, or one whose threads could not
+     be created, is merely slower.
    - One job runs at a time.  A caller who finds the pool busy is told so at once and does its own chunks.
    - Chunks are claimed in ascending order, each exactly once.  Which thread runs which chunk is undefined.
    - After fork() the child starts with an empty pool and makes its own threads when it needs them.
@@ -13,13 +13,15 @@
 
 enum { MN_POOL_MAX_THREADS = 256, MN_POOL_MAX_CHUNKS = (1 << 24) - 1 };
 
-/* Runs chunk number `chunk`; `worker` (0 is the caller) is below the job's limit and unique among the threads in this job. */
+/* Runs chunk number `chunk`; `worker` (0 is the caller) is below the job's limit and unique among the threads
+   in this job. */
 typedef void (*mn_pool_job)(void *argument, int chunk, int worker);
 
 /* Registers the fork handler.  Called once, when the runner is imported; starts no thread. */
 void mn_pool_initialize(void);
 
-/* The number of threads that one job may use, the caller included.  Threads start with the first job that wants them. */
+/* The number of threads that one job may use, the caller included.  Threads start with the first job that
+   wants them. */
 void mn_pool_set_threads(int threads);
 int mn_pool_threads(void);
 

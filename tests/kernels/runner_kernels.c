@@ -1,4 +1,5 @@
-/* Small kernels for the tests of the runner, compiled by the tests against the public ABI, as a plugin would be. */
+/* Small kernels for the tests of the runner, compiled by the tests against the public ABI, as a plugin would
+   be. */
 #include "abi.h"
 #include <string.h>
 #include <time.h>
@@ -42,7 +43,8 @@ int add(const void *descriptor, void *const *operands, int chunk, void *scratch)
     return MN_OK;
 }
 
-/* y[0] = Σ x in float32: one partial sum per chunk in the shared operand, combined in order by the finishing call. */
+/* y[0] = Σ x in float32: one partial sum per chunk in the shared operand, combined in order by the finishing
+   call. */
 int sum(const void *descriptor, void *const *operands, int chunk, void *scratch)
 {
     const add_t *d = descriptor;

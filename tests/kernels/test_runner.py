@@ -1,5 +1,6 @@
 """Programs: operands, chunks, statuses, describing and profiling.  Oracle: NumPy."""
 
+import doctest
 import struct
 
 import numpy as np
@@ -21,7 +22,11 @@ def test_kernels_run_in_order_and_pass_values_through_the_arena(kernels):
     x = np.arange(10, dtype=np.float32)
     y = np.empty_like(x)
     program = Program(
-        [kernels.affine(X, arena(0), 10, 2.0, 1.0), kernels.affine(arena(0), arena(64), 10, 3.0), kernels.add(arena(0), arena(64), Y, 10)],
+        [
+            kernels.affine(X, arena(0), 10, 2.0, 1.0),
+            kernels.affine(arena(0), arena(64), 10, 3.0),
+            kernels.add(arena(0), arena(64), Y, 10),
+        ],
         arena_bytes=128,
         externals=2,
         commit=3,
@@ -59,13 +64,21 @@ def test_binding_after_a_run_reaches_recycled_workspaces(kernels):
 
 
 @settings(max_examples=30, deadline=None)
-@given(n=st.integers(0, 5000), chunk=st.integers(1, 700), threads=st.sampled_from([1, 2, 5]), parallel=st.booleans())
+@given(
+    n=st.integers(0, 5000),
+    chunk=st.integers(1, 700),
+    threads=st.sampled_from([1, 2, 5]),
+    parallel=st.booleans(),
+)
 def test_bits_do_not_depend_on_threads(kernels, n, chunk, threads, parallel):
     x = np.random.default_rng(n).standard_normal(n).astype(np.float32)
     chunks = -(-n // chunk)
     shared = 64 * (1 + n // 16)
     program = Program(
-        [kernels.affine(X, arena(0), n, 1.5, 0.25, chunk, work=1e6 if parallel else 1), kernels.sum(arena(0), Y, arena(shared), n, chunk, work=1e6)],
+        [
+            kernels.affine(X, arena(0), n, 1.5, 0.25, chunk, work=1e6 if parallel else 1),
+            kernels.sum(arena(0), Y, arena(shared), n, chunk, work=1e6),
+        ],
         arena_bytes=shared + 4 * chunks,
         externals=2,
         commit=2,
@@ -102,7 +115,9 @@ def test_each_worker_has_scratch_of_its_own(kernels):
 def test_a_failing_kernel_names_instruction_position_and_value(kernels, work):
     x = np.zeros(1000, dtype=np.float32)
     x[[350, 351, 777]] = np.nan
-    program = Program([kernels.affine(X, Y, 1000, 1), kernels.refuse_nan(X, 1000, 100, work)], 0, 2, 2, name="step")
+    program = Program(
+        [kernels.affine(X, Y, 1000, 1), kernels.refuse_nan(X, 1000, 100, work)], 0, 2, 2, name="step"
+    )
     y = np.empty_like(x)
     for _ in range(20):  # always the lowest failing chunk, however the threads race
         with pytest.raises(StatusError) as caught:
@@ -145,14 +160,24 @@ def test_flush_to_zero_is_set_for_the_program_and_restored(kernels):
 def test_describe_and_profile(kernels):
     body = Program([kernels.affine(X, Y, 4, 2)], 0, 2, 1, name="body")
     program = Program(
-        [kernels.affine(X, arena(0), 4, 2, work=20_000.0), ("loop", body, 3, [(0, arena(0), 0, 0, False), (1, Y, 0, 0, False)], (), "repeat")],
+        [
+            kernels.affine(X, arena(0), 4, 2, work=20_000.0),
+            ("loop", body, 3, [(0, arena(0), 0, 0, False), (1, Y, 0, 0, False)], (), "repeat"),
+        ],
         64,
         2,
         2,
         name="twice",
     )
     first, second = program.describe()
-    assert first == {"kind": "kernel", "label": "affine", "chunks": 1, "work": 20_000.0, "scratch": 0, "threads": 1}
+    assert first == {
+        "kind": "kernel",
+        "label": "affine",
+        "chunks": 1,
+        "work": 20_000.0,
+        "scratch": 0,
+        "threads": 1,
+    }
     assert second["kind"] == "loop" and second["length"] == 3 and second["bodies"][0][0]["label"] == "affine"
     assert program.arena_bytes == 64 and program.commit == 2 and program.externals == 2 and len(program) == 2
     assert program.work > 20_000 and not program.keeps_gil and body.keeps_gil
@@ -176,7 +201,11 @@ def bad_programs(kernels):
     body = Program([good], 0, 2, 1)
     yield "kinds", [("jump", 3)], "begins with one of kernel, loop, branch, host"
     yield "empty", [()], "begins with one of"
-    yield "arena", [kernels.affine(arena(65), Y, 4, 1)], r"instruction 0 \(affine\).*outside the arena of 64 bytes"
+    yield (
+        "arena",
+        [kernels.affine(arena(65), Y, 4, 1)],
+        r"instruction 0 \(affine\).*outside the arena of 64 bytes",
+    )
     yield "external", [kernels.affine(X, ("external", 2, 0), 4, 1)], "there are 2 externals"
     yield "operand", [kernels.affine(X, ("heap", 0), 4, 1)], "expected .'arena', offset."
     yield "address", [("kernel", 0, b"", (), sizes, "none")], r"\(none\): the kernel's address is 0"
@@ -185,7 +214,11 @@ def bad_programs(kernels):
     yield "body", [("loop", None, 3, [], (), "l")], "malformed 'loop' instruction"
     yield "operands", [("loop", body, 3, [], (X,), "l")], "operands are those of its bindings"
     yield "length", [("loop", body, -1, [], (), "l")], r"\(l\): length -1"
-    yield "binding", [("loop", body, 1, [(2, X, 0, 0, False)], (), "l")], "a binding for external 2, but the body has 2 externals"
+    yield (
+        "binding",
+        [("loop", body, 1, [(2, X, 0, 0, False)], (), "l")],
+        "a binding for external 2, but the body has 2 externals",
+    )
     yield "modulo", [("loop", body, 1, [(0, X, 0, -1, False)], (), "l")], "modulo -1"
     yield "index", [("loop", body, 1, [], (), "l", 2)], "index_external 2"
 
@@ -225,3 +258,8 @@ def test_bad_arguments_of_programs_and_runs_are_refused(kernels):
         program.profile([None, x], repeats=0)
     with pytest.raises(TypeError, match="twice"):
         program.__init__([], 0, 0, 0)
+
+
+def test_the_examples_in_the_docstrings_hold():
+    results = doctest.testmod(runner)
+    assert results.failed == 0 < results.attempted

@@ -23,11 +23,16 @@ def floats(*shape):
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
 
 
-# ---- Loops --------------------------------------------------------------------------------------------------------
+# ---- Loops -------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=40, deadline=None)
-@given(length=st.integers(0, 9), modulo=st.sampled_from([0, 1, 2, 3, 4, 7]), reverse=st.booleans(), read_reverse=st.booleans())
+@given(
+    length=st.integers(0, 9),
+    modulo=st.sampled_from([0, 1, 2, 3, 4, 7]),
+    reverse=st.booleans(),
+    read_reverse=st.booleans(),
+)
 def test_bindings_step_wrap_and_reverse(kernels, length, modulo, reverse, read_reverse):
     """y[j] = 2·x[j' % modulo]."""
     width = 3
@@ -46,11 +51,15 @@ def test_bindings_step_wrap_and_reverse(kernels, length, modulo, reverse, read_r
 
 @pytest.mark.parametrize("length", [1, 2, 5, 6])
 def test_a_carry_alternates_between_two_buffers(kernels, length):
-    """h ← 0.5·h + x_i: the carry is read at i % 2 and written at (i + 1) % 2, by a step backwards from the second buffer."""
+    """h ← 0.5·h + x_i: read at i % 2, written at (i + 1) % 2 by a step backwards from the second buffer."""
     width = 4
     nbytes = 4 * width
     body = Program([kernels.affine(X, arena(0), width, 0.5), kernels.add(arena(0), Y, Z, width)], 64, 3, 2)
-    bindings = [(0, arena(0), nbytes, 2, False), (1, Y, nbytes, 0, False), (2, arena(nbytes), -nbytes, 2, False)]
+    bindings = [
+        (0, arena(0), nbytes, 2, False),
+        (1, Y, nbytes, 0, False),
+        (2, arena(nbytes), -nbytes, 2, False),
+    ]
     program = Program(
         [
             kernels.affine(X, arena(0), width, 1),
@@ -84,11 +93,27 @@ def test_nested_loops_have_memory_and_pointers_of_their_own(kernels):
     cell = Program([kernels.affine(X, arena(0), 1, 3), kernels.add(arena(0), Y, Z, 1)], 64, 3, 2, name="cell")
     inner_bindings = [(0, arena(0), 4, 0, False), (1, X, 4, 0, False), (2, Y, 4, 0, False)]
     row = Program(
-        [kernels.affine(X, arena(0), columns, 2), ("loop", cell, columns, inner_bindings, (), "columns")], 64, 2, 2, name="row"
+        [kernels.affine(X, arena(0), columns, 2), ("loop", cell, columns, inner_bindings, (), "columns")],
+        64,
+        2,
+        2,
+        name="row",
     )
     bindings = [(0, X, 4 * columns, 0, False), (1, Y, 4 * columns, 0, True)]
-    program = Program([("loop", row, rows, bindings, (), "rows"), ("loop", row, 1, [(0, X, 0, 0, False), (1, Z, 0, 0, False)], (), "call")], 0, 3, 2)
-    x, y, z = floats(rows, columns), np.empty((rows, columns), dtype=np.float32), np.empty(columns, dtype=np.float32)
+    program = Program(
+        [
+            ("loop", row, rows, bindings, (), "rows"),
+            ("loop", row, 1, [(0, X, 0, 0, False), (1, Z, 0, 0, False)], (), "call"),
+        ],
+        0,
+        3,
+        2,
+    )
+    x, y, z = (
+        floats(rows, columns),
+        np.empty((rows, columns), dtype=np.float32),
+        np.empty(columns, dtype=np.float32),
+    )
     for _ in range(2):
         program.run([x, y, z])
         np.testing.assert_array_equal(y[::-1], np.float32(3) * (2 * x) + x)
@@ -98,7 +123,9 @@ def test_nested_loops_have_memory_and_pointers_of_their_own(kernels):
 def test_a_failure_in_a_nested_body_tells_the_path_and_the_iterations(kernels):
     check = Program([kernels.affine(X, arena(0), 1, 1), kernels.refuse_nan(X, 1)], 64, 1, 2)
     inner = Program([("loop", check, 3, [(0, X, 4, 0, False)], (), "inner")], 0, 1, 1)
-    program = Program([kernels.affine(X, arena(0), 1, 1), ("loop", inner, 2, [(0, X, 12, 0, False)], (), "outer")], 64, 1, 2)
+    program = Program(
+        [kernels.affine(X, arena(0), 1, 1), ("loop", inner, 2, [(0, X, 12, 0, False)], (), "outer")], 64, 1, 2
+    )
     x = np.zeros((2, 3), dtype=np.float32)
     x[1, 2] = np.nan
     with pytest.raises(StatusError) as caught:
@@ -112,7 +139,9 @@ def test_bodies_may_have_bound_externals_and_must_have_all(kernels):
     body = Program([kernels.add(X, Y, Z, 2)], 0, 3, 1, name="cell")
     program = Program([("loop", body, 2, [(0, X, 8, 0, False), (2, Y, 8, 0, False)], (), "scan")], 0, 2, 1)
     x, y = np.ones((2, 2), dtype=np.float32), np.empty((2, 2), dtype=np.float32)
-    with pytest.raises(ValueError, match=r"instruction 0 \(scan\) leaves externals \[1\] of its body 'cell' without a value"):
+    with pytest.raises(
+        ValueError, match=r"instruction 0 \(scan\) leaves externals \[1\] of its body 'cell' without a value"
+    ):
         program.run([x, y])
     body.bind_external(1, np.array([10, 20], dtype=np.float32))
     program.run([x, y])
@@ -130,7 +159,7 @@ def test_nesting_is_bounded(kernels):
         Program([("loop", program, 1, [], (), "call")], 0, 0, 1)
 
 
-# ---- Branches -----------------------------------------------------------------------------------------------------
+# ---- Branches ----------------------------------------------------------------------------------------------
 
 
 def test_a_branch_runs_one_of_its_bodies(kernels):
@@ -153,10 +182,12 @@ def test_a_failure_in_a_branch_names_the_side(kernels):
     program.run([np.array(True), bad])
     with pytest.raises(StatusError) as caught:
         program.run([np.array(False), bad])
-    assert caught.value.path == (0, 0) and caught.value.iterations == (1,) and caught.value.label == "refuse_nan"
+    assert (
+        caught.value.path == (0, 0) and caught.value.iterations == (1,) and caught.value.label == "refuse_nan"
+    )
 
 
-# ---- Host operations ----------------------------------------------------------------------------------------------
+# ---- Host operations ---------------------------------------------------------------------------------------
 
 
 def host(callable, inputs, outputs, label="host"):
@@ -176,7 +207,11 @@ def test_a_host_operation_reads_and_fills_arrays(kernels, work):
     program = Program(
         [
             kernels.affine(X, arena(0), 6, 2, work=work),
-            host(cumulate, [(arena(0), np.float32, (2, 3))], [(arena(64), np.float32, (2, 3)), (Z, np.float64, ())]),
+            host(
+                cumulate,
+                [(arena(0), np.float32, (2, 3))],
+                [(arena(64), np.float32, (2, 3)), (Z, np.float64, ())],
+            ),
             kernels.affine(arena(64), Y, 6, 1),
         ],
         128,
@@ -249,7 +284,14 @@ def test_arrays_kept_by_a_host_operation_stay_readable(kernels):
     kept = []
     x, y = np.ones(64, dtype=np.float32), np.empty(64, dtype=np.float32)
     program = Program(
-        [host(lambda inputs, outputs: kept.extend(inputs), [(X, np.float32, (64,)), (arena(0), np.float32, (64,))], []), kernels.affine(X, Y, 64, 1)],
+        [
+            host(
+                lambda inputs, outputs: kept.extend(inputs),
+                [(X, np.float32, (64,)), (arena(0), np.float32, (64,))],
+                [],
+            ),
+            kernels.affine(X, Y, 64, 1),
+        ],
         256,
         2,
         2,
@@ -266,7 +308,16 @@ def test_arrays_kept_by_a_host_operation_stay_readable(kernels):
 def test_another_python_thread_runs_while_a_long_instruction_does(kernels):
     """The spinning program ends only if Python code in another thread got the GIL to set the flag."""
     entered, flag = threading.Event(), threading.Event()
-    program = Program([host(lambda i, o: entered.set(), [], []), kernels.spin(20_000), host(lambda i, o: flag.wait(5) or 1 / 0, [], [])], 0, 0, 3)
+    program = Program(
+        [
+            host(lambda i, o: entered.set(), [], []),
+            kernels.spin(20_000),
+            host(lambda i, o: flag.wait(5) or 1 / 0, [], []),
+        ],
+        0,
+        0,
+        3,
+    )
 
     def set_flag():
         entered.wait(5)
@@ -278,7 +329,7 @@ def test_another_python_thread_runs_while_a_long_instruction_does(kernels):
     thread.join()
 
 
-# ---- Interrupts ---------------------------------------------------------------------------------------------------
+# ---- Interrupts --------------------------------------------------------------------------------------------
 
 
 def test_an_interrupt_before_the_commit_leaves_everything(kernels):
@@ -314,7 +365,9 @@ def alarm():
 def test_a_signal_ends_a_long_loop(kernels, alarm):
     count = np.zeros(())
     body = Program([kernels.spin(500)], 0, 0, 1)
-    program = Program([("loop", body, 1_000_000, [], (), "for ever"), kernels.instruction("increment", [X])], 0, 1, 1)
+    program = Program(
+        [("loop", body, 1_000_000, [], (), "for ever"), kernels.instruction("increment", [X])], 0, 1, 1
+    )
     with pytest.raises(Tripped):
         program.run([count])
     assert count == 0

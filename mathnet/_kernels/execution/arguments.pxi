@@ -12,8 +12,10 @@ cdef class InputSpec:
     Args:
         external: the program's external that gets its address.
         dtype, shape: what an argument must have exactly.
-        copy: copy it into the workspace (small arrays; and indices, so that no other thread can change them after the check).
-        check: ``"none"``; ``"nan"``, a float array without NaN; ``("index", limit)``, an int64 array of values 0 … limit − 1.
+        copy: copy it into the workspace (small arrays; and indices, so that no other thread can change them
+            after the check).
+        check: ``"none"``; ``"nan"``, a float array without NaN; ``("index", limit)``, an int64 array of
+            values 0 … limit − 1.
     """
 
     cdef readonly int external
@@ -42,15 +44,21 @@ cdef class InputSpec:
             self.index_limit = check[1]
         else:
             raise ValueError(
-                f"InputSpec(check={check!r}, dtype={self.dtype}): expected 'none', 'nan' for float32 or float64, or ('index', limit) for int64"
+                f"InputSpec(check={check!r}, dtype={self.dtype}): expected 'none', "
+                "'nan' for float32 or float64, or ('index', limit) for int64"
             )
 
     def __repr__(self):
-        return f"InputSpec({self.external}, {self.dtype}, {self.shape}, copy={self.copy}, check={self.check!r})"
+        return (
+            f"InputSpec({self.external}, {self.dtype}, {self.shape}, copy={self.copy}, check={self.check!r})"
+        )
 
 
 cdef class OutputSpec:
-    """One result of a Call: a fresh array that the program writes through ``external``; 0-d results become scalars."""
+    """One result of a Call: a fresh array that the program writes through ``external``.
+
+    0-d results become scalars.
+    """
 
     cdef readonly int external
     cdef readonly object dtype
@@ -132,6 +140,11 @@ cdef object refusal(int index, const Argument *argument, const char *data, int64
     else:
         code, value = MN_NAN, float("nan")
     return StatusError(code, -1, position, value, label=f"input {index}", input=index, step=step)
+
+
+cdef inline double scalar_at(const Argument *argument, const char *data) noexcept nogil:
+    """A 0-d float32 or float64 result."""
+    return (<const double *>data)[0] if argument.nbytes == sizeof(double) else (<const float *>data)[0]
 
 
 cdef inline bint matches(const Argument *argument, PyObject *value) noexcept:

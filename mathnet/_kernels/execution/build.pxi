@@ -28,12 +28,20 @@ cdef class ProgramBuilder:
         code.instructions = <Instruction *>self.allocate(n * sizeof(Instruction))
         code.bound = <void **>self.allocate(code.n_externals * sizeof(void *))
         code.n_instructions = n
-        builders = {"kernel": self.add_kernel, "loop": self.add_loop, "branch": self.add_branch, "host": self.add_host}
+        builders = {
+            "kernel": self.add_kernel,
+            "loop": self.add_loop,
+            "branch": self.add_branch,
+            "host": self.add_host,
+        }
         for index in range(n):
             entry = tuple(instructions[index])
             self.where = f"Program {self.program.name!r}, instruction {index}"
             if not entry or entry[0] not in builders:
-                raise ValueError(f"{self.where}: expected a tuple that begins with one of {', '.join(builders)}, not {entry[:1]}")
+                raise ValueError(
+                    f"{self.where}: expected a tuple that begins with one of {', '.join(builders)}, "
+                    f"not {entry[:1]}"
+                )
             self.program.nested.append(())
             code.instructions[index].first_slot = len(self.sources)
             try:
@@ -59,28 +67,39 @@ cdef class ProgramBuilder:
         instruction.work = sizes.work
         instruction.chunk_work = sizes.work / max(sizes.chunks, 1)
         instruction.limit = self.threads_worth(sizes.chunks, sizes.work)
-        instruction.kind = KERNEL if sizes.chunks == 1 and not sizes.finish and sizes.work < WORTH_DIVIDING else CHUNKED
+        simple = sizes.chunks == 1 and not sizes.finish and sizes.work < WORTH_DIVIDING
+        instruction.kind = KERNEL if simple else CHUNKED
         for operand in operands:
             self.add_operand(operand)
         self.code.work += sizes.work
         self.code.scratch = max(self.code.scratch, <int64_t>sizes.scratch)
         self.code.parallel = self.code.parallel or instruction.limit > 1
-        self.describe("kernel", label, chunks=sizes.chunks, work=float(sizes.work), scratch=sizes.scratch, threads=instruction.limit)
+        self.describe(
+            "kernel", label, instruction.work, sizes.scratch, chunks=sizes.chunks, threads=instruction.limit
+        )
 
     cdef int threads_worth(self, chunks, double work) except -1:
         if work < WORTH_DIVIDING:
             return 1
         return min(chunks, MN_POOL_MAX_THREADS, max(1, <int>min(work / WORTH_A_THREAD, 1e6)))
 
-    def add_loop(self, int64_t index, Program body not None, int64_t length, bindings, operands, label, int index_external=-1, bint index_reverse=False):
+    def add_loop(
+        self, int64_t index, Program body not None, int64_t length, bindings, operands, label,
+        int index_external=-1, bint index_reverse=False,
+    ):
         cdef Instruction *instruction = &self.code.instructions[index]
         self.where = f"{self.where} ({label})"
         if length < 0:
             raise ValueError(f"{self.where}: length {length}")
         if tuple(operands):
-            raise ValueError(f"{self.where}: a loop's operands are those of its bindings; expected () for operands")
+            raise ValueError(
+                f"{self.where}: a loop's operands are those of its bindings; expected () for operands"
+            )
         if index_external >= body.code.n_externals:
-            raise ValueError(f"{self.where}: index_external {index_external}, but the body has {body.code.n_externals} externals")
+            raise ValueError(
+                f"{self.where}: index_external {index_external}, "
+                f"but the body has {body.code.n_externals} externals"
+            )
         instruction.kind = LOOP
         instruction.work = length * (body.code.work + ITERATION_WORK)
         bindings = list(bindings)
@@ -89,9 +108,11 @@ cdef class ProgramBuilder:
         instruction.nested.index_external = index_external
         instruction.nested.index_reverse = index_reverse
         given = {binding[0] for binding in bindings} | ({index_external} if index_external >= 0 else set())
-        self.describe("loop", label, chunks=1, work=instruction.work, scratch=body.code.scratch, threads=1, length=length, given=given)
+        self.describe("loop", label, instruction.work, body.code.scratch, length=length, given=given)
 
-    def add_branch(self, int64_t index, predicate, Program then not None, Program otherwise not None, bindings, label):
+    def add_branch(
+        self, int64_t index, predicate, Program then not None, Program otherwise not None, bindings, label
+    ):
         cdef Instruction *instruction = &self.code.instructions[index]
         self.where = f"{self.where} ({label})"
         instruction.kind = BRANCH
@@ -99,10 +120,9 @@ cdef class ProgramBuilder:
         self.add_operand(predicate)
         bindings = list(bindings)
         self.add_nested(instruction, index, (then, otherwise), bindings)
-        self.describe(
-            "branch", label, chunks=1, work=instruction.work, scratch=max(then.code.scratch, otherwise.code.scratch), threads=1,
-            length=1, given={binding[0] for binding in bindings},
-        )  # fmt: skip
+        scratch = max(then.code.scratch, otherwise.code.scratch)
+        given = {binding[0] for binding in bindings}
+        self.describe("branch", label, instruction.work, scratch, length=1, given=given)
 
     def add_host(self, int64_t index, callable, inputs, outputs, label):
         cdef Instruction *instruction = &self.code.instructions[index]
@@ -115,7 +135,7 @@ cdef class ProgramBuilder:
         instruction.kind = HOST
         instruction.host = <PyObject *>host
         self.code.host = True
-        self.describe("host", label, chunks=1, work=0.0, scratch=0, threads=1)
+        self.describe("host", label, 0.0, 0)
 
     cdef int add_nested(self, Instruction *instruction, int64_t index, tuple bodies, list bindings) except -1:
         cdef Nested *nested = <Nested *>self.allocate(sizeof(Nested))
@@ -148,7 +168,10 @@ cdef class ProgramBuilder:
             nested.bodies[i] = inner
             for external, *_ in bindings:
                 if not 0 <= external < inner.n_externals:
-                    raise ValueError(f"{self.where}: a binding for external {external}, but the body has {inner.n_externals} externals")
+                    raise ValueError(
+                        f"{self.where}: a binding for external {external}, "
+                        f"but the body has {inner.n_externals} externals"
+                    )
                 if inner.bound[<int>external] != NULL:
                     raise ValueError(f"{self.where}: external {external} of the body is bound already")
             code.frames_total += inner.frames_total
@@ -159,20 +182,26 @@ cdef class ProgramBuilder:
             code.parallel = code.parallel or inner.parallel
             code.host = code.host or inner.host
         if code.depth > MAX_DEPTH:
-            raise ValueError(f"{self.where}: loops and branches nested {code.depth} deep; at most {MAX_DEPTH} are possible")
+            raise ValueError(
+                f"{self.where}: loops and branches nested {code.depth} deep; at most {MAX_DEPTH} are possible"
+            )
         return 0
 
     cdef int add_operand(self, operand) except -1:
         if len(operand) == 2 and operand[0] == "arena":
             if not 0 <= operand[1] <= self.own_arena_bytes:
-                raise ValueError(f"{self.where}: {operand} lies outside the arena of {self.own_arena_bytes} bytes")
+                raise ValueError(
+                    f"{self.where}: {operand} lies outside the arena of {self.own_arena_bytes} bytes"
+                )
             self.sources.append((-1, operand[1]))
         elif len(operand) == 3 and operand[0] == "external":
             if not 0 <= operand[1] < self.code.n_externals:
                 raise ValueError(f"{self.where}: {operand}: there are {self.code.n_externals} externals")
             self.sources.append((operand[1], operand[2]))
         else:
-            raise ValueError(f"{self.where}: expected ('arena', offset) or ('external', index, offset), not {operand!r}")
+            raise ValueError(
+                f"{self.where}: expected ('arena', offset) or ('external', index, offset), not {operand!r}"
+            )
         return 0
 
     cdef int finish_pointers(self) except -1:
@@ -206,5 +235,15 @@ cdef class ProgramBuilder:
         self.program.blocks.append(block)
         return block.data
 
-    def describe(self, kind, label, **facts):
-        self.program.infos.append({"kind": kind, "label": label, **facts})
+    def describe(self, kind, label, work, scratch, chunks=1, threads=1, **facts):
+        self.program.infos.append(
+            {
+                "kind": kind,
+                "label": label,
+                "chunks": chunks,
+                "work": work,
+                "scratch": scratch,
+                "threads": threads,
+                **facts,
+            }
+        )

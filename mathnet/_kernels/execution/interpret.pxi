@@ -22,10 +22,10 @@ cdef struct Context:           # one run
     uint64_t float_mode        # the application's
     double credit
     long long last_poll        # 0: the clock has not been read yet
-    int64_t path[MAX_DEPTH]
-    int64_t iterations[MAX_DEPTH]
     PyObject *error            # an owned exception from a host operation or signal handler
     PyObject *keep             # what host arrays keep alive
+    int64_t path[MAX_DEPTH]
+    int64_t iterations[MAX_DEPTH]
 
 cdef struct Job:               # one instruction in the thread pool
     mn_kernel fn
@@ -41,13 +41,16 @@ cdef inline Header *header(char *scratch) noexcept nogil:
 
 
 cdef void begin(Context *context, Workspace workspace, int workers, bint flush) noexcept:
-    memset(context, 0, sizeof(Context))
+    # Field by field: path and iterations are large, and written only when something fails.
     context.scratch = workspace.scratch
     context.scratch_stride = workspace.scratch_stride
     context.workers = min(workers, workspace.workers)
     context.flush = flush
     context.polling = True
     context.failed_depth = -1
+    context.credit = 0
+    context.last_poll = 0
+    context.error = NULL
     context.keep = <PyObject *>workspace
 
 
@@ -65,33 +68,42 @@ cdef int run_program(Code *code, Frame *frame, Context *context) noexcept nogil:
     return status
 
 
-cdef int run_instructions(Code *code, Frame *frame, Context *context, int64_t start, int64_t stop, int depth) noexcept nogil:
-    cdef int64_t i
-    cdef Instruction *instruction
-    cdef void **operands
+cdef int run_instructions(
+    Code *code, Frame *frame, Context *context, int64_t start, int64_t stop, int depth
+) noexcept nogil:
+    """The hot loop: a kernel of one cheap chunk costs an indirect call and little else."""
+    cdef Instruction *instruction = code.instructions + start
+    cdef Instruction *end = code.instructions + stop
+    cdef void **slots = frame.operands
+    cdef char *scratch = context.scratch
     cdef int status
-    for i in range(start, stop):
-        instruction = &code.instructions[i]
-        operands = frame.operands + instruction.first_slot
+    while instruction < end:
         if instruction.kind == KERNEL:
-            status = instruction.fn(instruction.descriptor, operands, 0, context.scratch)
-        elif instruction.kind == CHUNKED:
-            status = run_chunked(instruction, operands, context)
-        elif instruction.kind == LOOP:
-            status = run_loop(instruction, frame, operands, context, depth)
-        elif instruction.kind == BRANCH:
-            status = run_branch(instruction, frame, operands, context, depth)
+            status = instruction.fn(instruction.descriptor, slots + instruction.first_slot, 0, scratch)
         else:
-            status = run_host(instruction.host, operands, context)
+            status = run_compound(instruction, frame, slots + instruction.first_slot, context, depth)
         if status != MN_OK:
-            context.path[depth] = i
+            context.path[depth] = instruction - code.instructions
             if context.failed_depth < 0:
                 context.failed_depth = depth
             return status
+        instruction += 1
     return MN_OK
 
 
-# ---- Kernels of several chunks ----------------------------------------------------------------------------------
+cdef int run_compound(
+    Instruction *instruction, Frame *frame, void **operands, Context *context, int depth
+) noexcept nogil:
+    if instruction.kind == CHUNKED:
+        return run_chunked(instruction, operands, context)
+    if instruction.kind == LOOP:
+        return run_loop(instruction, frame, operands, context, depth)
+    if instruction.kind == BRANCH:
+        return run_branch(instruction, frame, operands, context, depth)
+    return run_host(instruction.host, operands, context)
+
+
+# ---- Kernels of several chunks -----------------------------------------------------------------------------
 
 cdef int run_chunked(Instruction *instruction, void **operands, Context *context) noexcept nogil:
     cdef int limit = min(instruction.limit, context.workers)
@@ -116,7 +128,9 @@ cdef int run_chunked(Instruction *instruction, void **operands, Context *context
     return status
 
 
-cdef bint run_on_pool(Instruction *instruction, void **operands, Context *context, int limit, int *status) noexcept nogil:
+cdef bint run_on_pool(
+    Instruction *instruction, void **operands, Context *context, int limit, int *status
+) noexcept nogil:
     """False when the pool is busy.  A failure is that of the lowest failing chunk, as in a serial run."""
     cdef Job job
     cdef int worker, lowest = -1
@@ -155,9 +169,11 @@ cdef void run_chunk(void *argument, int chunk, int worker) noexcept nogil:
     header(scratch).chunk = chunk
 
 
-# ---- Sub-programs -----------------------------------------------------------------------------------------------
+# ---- Sub-programs ------------------------------------------------------------------------------------------
 
-cdef int run_loop(Instruction *instruction, Frame *frame, void **operands, Context *context, int depth) noexcept nogil:
+cdef int run_loop(
+    Instruction *instruction, Frame *frame, void **operands, Context *context, int depth
+) noexcept nogil:
     cdef Nested *loop = instruction.nested
     cdef Code *body = loop.bodies[0]
     cdef Frame *inner = &frame.children[instruction.child]
@@ -193,7 +209,9 @@ cdef int run_loop(Instruction *instruction, Frame *frame, void **operands, Conte
     return MN_OK
 
 
-cdef int run_branch(Instruction *instruction, Frame *frame, void **operands, Context *context, int depth) noexcept nogil:
+cdef int run_branch(
+    Instruction *instruction, Frame *frame, void **operands, Context *context, int depth
+) noexcept nogil:
     cdef Nested *branch = instruction.nested
     cdef int chosen = 0 if (<unsigned char *>operands[0])[0] else 1
     cdef Frame *inner = &frame.children[instruction.child + chosen]
@@ -206,7 +224,7 @@ cdef int run_branch(Instruction *instruction, Frame *frame, void **operands, Con
     return status
 
 
-# ---- Python: host operations and signals ------------------------------------------------------------------------
+# ---- Python: host operations and signals -------------------------------------------------------------------
 
 cdef int poll(Context *context) noexcept nogil:
     """Lets pending signals through, at most every 50 ms and never in the commit part."""
@@ -254,7 +272,7 @@ cdef void keep_error(Context *context, object error) noexcept:
 
 @cython.final
 cdef class HostCall:
-    """A Python callable as an instruction: it gets a tuple of read-only arrays and a tuple of arrays to fill."""
+    """A Python callable as an instruction: it gets read-only arrays and arrays to fill, a tuple of each."""
 
     cdef object callable
     cdef list arrays        # (dtype, shape), inputs first

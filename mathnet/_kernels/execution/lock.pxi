@@ -8,7 +8,9 @@ cdef extern from "pythread.h" nogil:
     PyThread_type_lock PyThread_allocate_lock()
     void PyThread_free_lock(PyThread_type_lock lock)
     int PyThread_acquire_lock(PyThread_type_lock lock, int wait)
-    PyLockStatus PyThread_acquire_lock_timed(PyThread_type_lock lock, long long microseconds, int interruptible)
+    PyLockStatus PyThread_acquire_lock_timed(
+        PyThread_type_lock lock, long long microseconds, int interruptible
+    )
     void PyThread_release_lock(PyThread_type_lock lock)
     unsigned long PyThread_get_thread_ident()
 
@@ -19,12 +21,13 @@ cdef long long LOCK_POLL_MICROSECONDS = 50_000
 cdef class StepLock:
     """A fair mutual exclusion whose uncontended use costs a comparison.
 
-    All its state changes with the GIL held, so taking a free lock needs no atomic operation.  Waiting releases the GIL
-    and lets signals through.  A released lock is handed to a waiter: without that, a thread that steps in a tight loop
-    would take it again before the waiter ever got the GIL.
+    All its state changes with the GIL held, so taking a free lock needs no atomic operation.  Waiting
+    releases the GIL and lets signals through.  A released lock is handed to a waiter: without that, a thread
+    that steps in a tight loop would take it again before the waiter ever got the GIL.
 
-    It is not recursive: taking it twice in one thread, as a step made inside a host operation of a step on the same
-    model would, raises ``RuntimeError``.  In the child of a fork it is free, whoever held it in the parent.
+    It is not recursive: taking it twice in one thread, as a step made inside a host operation of a step on
+    the same model would, raises ``RuntimeError``.  In the child of a fork it is free, whoever held it in the
+    parent.
 
     >>> lock = StepLock()
     >>> with lock:
@@ -69,8 +72,8 @@ cdef class StepLock:
             return 0
         if self.owner == me:
             raise RuntimeError(
-                "a training step was started inside a step on the same model (from a host operation or a signal handler); "
-                "steps on one model run one after the other"
+                "a training step was started inside a step on the same model (from a host operation or a "
+                "signal handler); steps on one model run one after the other"
             )
         return self.wait(me)
 
@@ -100,6 +103,9 @@ cdef class StepLock:
         if self.waiting:
             self.handed_over = True
             PyThread_release_lock(self.gate)
+
+    def __reduce__(self):
+        return StepLock, ()  # a copy is a lock of its own, and free
 
     def acquire(self):
         """Waits until no other thread holds the lock, and takes it."""

@@ -2,7 +2,8 @@
 
 cdef extern from "numpy/arrayobject.h":
     cnp.ndarray PyArray_NewFromDescr(
-        PyTypeObject *subtype, cnp.dtype descr, int nd, const cnp.npy_intp *dims, const cnp.npy_intp *strides, void *data, int flags, PyObject *obj
+        PyTypeObject *subtype, cnp.dtype dtype, int axes, const cnp.npy_intp *shape,
+        const cnp.npy_intp *strides, void *data, int flags, PyObject *prototype,
     )
 
 
@@ -12,12 +13,14 @@ cdef class Program:
 
     Args:
         instructions: tuples, see below.
-        arena_bytes: size of the memory that operands ``("arena", offset)`` lie in.  Its contents are undefined at the start of a run.
+        arena_bytes: size of the memory that operands ``("arena", offset)`` lie in.  Its contents are
+            undefined at the start of a run.
         externals: how many pointers come from outside: inputs, outputs, variables, constants.
         commit: index of the first instruction of the commit part.  Signals and errors come before it.
         name: for messages.
         flush: run with denormals flushed to zero, on every thread.
-        threads: at most so many threads for one instruction; 0: the budget of the process.  May be changed later.
+        threads: at most so many threads for one instruction; 0: the budget of the process.  May be changed
+            later.
         workspaces: the pool that bounds idle memory; None: that of the process.
 
     Instructions::
@@ -29,18 +32,21 @@ cdef class Program:
 
     *operand*: ``("arena", offset)`` or ``("external", index, offset)``, offsets in bytes.
 
-    *kernel*: ``address`` of an ``mn_kernel``; ``sizes`` has the attributes ``chunks, scratch, shared, finish, work``; when
-    ``shared > 0`` the last operand is that shared memory, planned by the builder.
+    *kernel*: ``address`` of an ``mn_kernel``; ``sizes`` has the attributes ``chunks, scratch, shared, finish,
+    work``; when ``shared > 0`` the last operand is that shared memory, planned by the builder.
 
-    *loop*: bindings ``(body_external, operand, step_bytes, modulo, reverse)``.  At iteration i of 0 … length−1, with j = length−1−i
-    if reverse else i, the body's external points to operand + (j % modulo if modulo else j)·step_bytes.  The external
-    ``index_external`` of the body points to a float64 holding i (length−1−i with ``index_reverse``).  A loop of length 1 is a call.
+    *loop*: bindings ``(body_external, operand, step_bytes, modulo, reverse)``.  At iteration i of 0 …
+    length−1, with j = length−1−i if reverse else i, the body's external points to operand + (j % modulo if
+    modulo else j)·step_bytes.  The external ``index_external`` of the body points to a float64 holding i
+    (length−1−i with ``index_reverse``).  A loop of length 1 is a call.
 
-    *branch*: ``predicate`` is one byte; both bodies get the bindings' operands (step, modulo and reverse are not used).
+    *branch*: ``predicate`` is one byte; both bodies get the bindings' operands (step, modulo and reverse are
+    not used).
 
     *host*: ``callable(inputs, outputs)`` is called with the GIL with two tuples of arrays described by
-    ``(operand, dtype, shape)``.  The inputs are read-only, the outputs are to be filled.  The arrays may be used during the call only:
-    afterwards their memory is used for other things (it is not freed while they exist).
+    ``(operand, dtype, shape)``.  The inputs are read-only, the outputs are to be filled.  The arrays may be
+    used during the call only: afterwards their memory is used for other things (it is not freed while they
+    exist).
 
     Raises ``ValueError`` for a malformed instruction, naming the program, the instruction and its label.
     """
@@ -60,7 +66,10 @@ cdef class Program:
     cdef int64_t last_used
     cdef object __weakref__
 
-    def __init__(self, instructions, int64_t arena_bytes, int externals, int64_t commit, name="", *, bint flush=False, int threads=0, WorkspacePool workspaces=None):
+    def __init__(
+        self, instructions, int64_t arena_bytes, int externals, int64_t commit, name="", *,
+        bint flush=False, int threads=0, WorkspacePool workspaces=None,
+    ):
         if self.blocks is not None:
             raise TypeError("a Program cannot be initialised twice")
         instructions = list(instructions)
@@ -72,13 +81,14 @@ cdef class Program:
         settle_thread_budget()
         if arena_bytes < 0 or externals < 0 or not 0 <= commit <= len(instructions):
             raise ValueError(
-                f"Program {name!r}: arena_bytes={arena_bytes}, externals={externals}, commit={commit} with {len(instructions)} instructions: "
-                "sizes must be 0 or more, and commit an index into the instructions or their number"
+                f"Program {name!r}: arena_bytes={arena_bytes}, externals={externals}, commit={commit} with "
+                f"{len(instructions)} instructions: sizes must be 0 or more, and commit an index into the "
+                "instructions or their number"
             )
         ProgramBuilder(self, arena_bytes, externals).build(instructions, commit)
         self.pool.programs.add(self)
 
-    # -- Binding ------------------------------------------------------------------------------------------------
+    # ---- Binding -------------------------------------------------------------------------------------------
 
     def bind_external(self, int index, array):
         """Fixes an external for good: a variable or a constant.  The program keeps the array.
@@ -110,12 +120,13 @@ cdef class Program:
                 missing = [external for external in (<Program>body).unbound if external not in given]
                 if missing:
                     raise ValueError(
-                        f"Program {self.name!r}: instruction {index} ({self.infos[index]['label']}) leaves externals {missing} of its body {body.name!r} without a value"
+                        f"Program {self.name!r}: instruction {index} ({self.infos[index]['label']}) leaves "
+                        f"externals {missing} of its body {body.name!r} without a value"
                     )
                 (<Program>body).check_nested_bindings()
         return 0
 
-    # -- Workspaces ---------------------------------------------------------------------------------------------
+    # ---- Workspaces ----------------------------------------------------------------------------------------
 
     cdef inline int worker_limit(self) noexcept:
         if not self.code.parallel:
@@ -149,7 +160,7 @@ cdef class Program:
         """Frees the workspaces that no run is using."""
         self.idle = None
 
-    # -- Running ------------------------------------------------------------------------------------------------
+    # ---- Running -------------------------------------------------------------------------------------------
 
     cdef int execute(self, Workspace workspace, Context *context) noexcept:
         """Runs with the GIL released, unless giving it up would cost more than the run is worth."""
@@ -180,23 +191,36 @@ cdef class Program:
             program = bodies[context.iterations[depth] if len(bodies) == 2 else 0]
         innermost = context.path[context.failed_depth]
         return StatusError(
-            status, context.path[0], fault.fault.position, fault.fault.value,
-            label=program.infos[innermost]["label"], path=(*path, innermost), iterations=iterations, step=step,
-        )  # fmt: skip
+            status,
+            context.path[0],
+            fault.fault.position,
+            fault.fault.value,
+            label=program.infos[innermost]["label"],
+            path=(*path, innermost),
+            iterations=iterations,
+            step=step,
+        )
 
     cdef Workspace prepared(self, externals, Context *context):
         """A workspace whose pointers are set to the given arrays."""
         arrays = list(externals)
         if len(arrays) > self.code.n_externals:
-            raise ValueError(f"Program {self.name!r}: {len(arrays)} arrays for {self.code.n_externals} externals")
+            raise ValueError(
+                f"Program {self.name!r}: {len(arrays)} arrays for {self.code.n_externals} externals"
+            )
         arrays += [None] * (self.code.n_externals - len(arrays))
         for index, array in enumerate(arrays):
             if array is None and index not in self.bound:
                 raise ValueError(f"Program {self.name!r}: external {index} is neither given nor bound")
             if array is not None and index in self.bound:
-                raise ValueError(f"Program {self.name!r}: external {index} is bound already; give None for it")
+                raise ValueError(
+                    f"Program {self.name!r}: external {index} is bound already; give None for it"
+                )
         self.check_nested_bindings()
-        pointers = [0 if array is None else <uintptr_t>contiguous_data(array, f"Program {self.name!r}: external {index}") for index, array in enumerate(arrays)]
+        pointers = []
+        for index, array in enumerate(arrays):
+            what = f"Program {self.name!r}: external {index}"
+            pointers.append(0 if array is None else <uintptr_t>contiguous_data(array, what))
         cdef int workers = self.worker_limit()
         cdef Workspace workspace = self.borrow(workers)
         for index, pointer in enumerate(pointers):
@@ -206,9 +230,10 @@ cdef class Program:
         return workspace
 
     def run(self, externals=()):
-        """Runs once: one C-contiguous array per external, None where it is bound.  Outputs are written in place.
+        """Runs once with one C-contiguous array per external, None where it is bound; outputs are filled.
 
-        The sizes of the arrays are the caller's responsibility.  Raises ``StatusError`` when an instruction refuses its data.
+        The sizes of the arrays are the caller's responsibility.  Raises ``StatusError`` when an instruction
+        refuses its data.
         """
         cdef Context context
         externals = list(externals)
@@ -222,7 +247,7 @@ cdef class Program:
             raise error
 
     def profile(self, externals=(), int repeats=20):
-        """Runs ``repeats`` times and returns the median seconds of each instruction (loops and branches as a whole).
+        """The median seconds of each instruction over so many runs; loops and branches count as one.
 
         The commit part runs as well: who wants to keep the variables restores them afterwards.
         """
@@ -233,12 +258,13 @@ cdef class Program:
             raise ValueError(f"profile(repeats={repeats}): expected 1 or more")
         externals = list(externals)
         cdef cnp.ndarray times = np.zeros((repeats, n))
+        cdef double *seconds = <double *>cnp.PyArray_DATA(times)
         cdef Workspace workspace = self.prepared(externals, &context)
         cdef tuple keep = (workspace, externals)
         context.keep = <PyObject *>keep
         for repeat in range(repeats):
             with nogil:
-                status = run_timed(&self.code, workspace.frame, &context, <double *>cnp.PyArray_DATA(times) + repeat * n)
+                status = run_timed(&self.code, workspace.frame, &context, seconds + repeat * n)
             if status != MN_OK:
                 break
         error = None if status == MN_OK else self.failure(status, &context)
@@ -247,7 +273,7 @@ cdef class Program:
             raise error
         return [statistics.median(column) for column in times.T.tolist()]
 
-    # -- Describing ---------------------------------------------------------------------------------------------
+    # ---- Describing ----------------------------------------------------------------------------------------
 
     @property
     def threads(self):
@@ -257,7 +283,10 @@ cdef class Program:
     @threads.setter
     def threads(self, int value):
         if not 0 <= value <= MN_POOL_MAX_THREADS:
-            raise ValueError(f"Program {self.name!r}: threads={value}: expected 0 (the process's budget) to {MN_POOL_MAX_THREADS}")
+            raise ValueError(
+                f"Program {self.name!r}: threads={value}: expected 0 (the budget of the process) "
+                f"to {MN_POOL_MAX_THREADS}"
+            )
         self.thread_limit = value
 
     @property
@@ -283,10 +312,10 @@ cdef class Program:
     @property
     def workspace_bytes(self):
         """Bytes of one workspace on the threads that the program may use now."""
-        return (
-            self.staging_bytes + self.code.arena_total + self.worker_limit() * (SCRATCH_HEADER + round_up(self.code.scratch))
-            + self.code.slots_total * sizeof(void *) + self.code.frames_total * sizeof(Frame)
-        )  # fmt: skip
+        memory = self.staging_bytes + self.code.arena_total
+        scratch = self.worker_limit() * (SCRATCH_HEADER + round_up(self.code.scratch))
+        pointers = self.code.slots_total * sizeof(void *) + self.code.frames_total * sizeof(Frame)
+        return memory + scratch + pointers
 
     @property
     def idle_bytes(self):
@@ -309,7 +338,10 @@ cdef class Program:
         return self.code.work < WORTH_DIVIDING
 
     def describe(self):
-        """One dict per instruction: ``kind, label, chunks, work, scratch, threads`` and, for loops and branches, ``length, bodies``."""
+        """One dict per instruction: ``kind, label, chunks, work, scratch, threads``.
+
+        Loops and branches also have ``length`` and ``bodies``, the descriptions of their programs.
+        """
         cdef list rows = []
         for index, info in enumerate(self.infos):
             row = {key: value for key, value in info.items() if key != "given"}
@@ -322,7 +354,10 @@ cdef class Program:
         return self.code.n_instructions
 
     def __repr__(self):
-        return f"<Program {self.name!r}: {self.code.n_instructions} instructions, {self.code.n_externals} externals, {self.code.arena_total:,} arena bytes>"
+        return (
+            f"<Program {self.name!r}: {self.code.n_instructions} instructions, "
+            f"{self.code.n_externals} externals, {self.code.arena_total:,} arena bytes>"
+        )
 
 
 cdef int run_timed(Code *code, Frame *frame, Context *context, double *seconds) noexcept nogil:
@@ -346,5 +381,7 @@ cdef void *contiguous_data(array, str what) except NULL:
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{what}: expected an ndarray, not {type(array).__name__}")
     if not cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED):
-        raise ValueError(f"{what}: expected a C-contiguous, aligned array (shape {array.shape}, strides {array.strides})")
+        raise ValueError(
+            f"{what}: expected a C-contiguous, aligned array (shape {array.shape}, strides {array.strides})"
+        )
     return cnp.PyArray_DATA(array)

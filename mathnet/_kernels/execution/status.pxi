@@ -19,14 +19,17 @@ class StatusError(Exception):
         code: the status, one of the ``MN_…`` codes of ``abi.h`` or a kernel's own.
         instruction: index in the outermost program, or -1 when an input was refused before it ran.
         path: indices from the outermost program to the failing instruction in a loop body or branch.
-        iterations: beside each element of ``path`` but the last, the iteration of that loop (for a branch 0: then, 1: else).
+        iterations: beside each element of ``path`` but the last, the iteration of that loop (for a branch 0:
+            then, 1: else).
         label: the failing instruction's label, or ``"input i"``.
         position, value: what the kernel reported: usually the element's index and the offending value.
         input: index of the refused input, else None.
         step: for many steps in one call, the number of the failing one, else None.
     """
 
-    def __init__(self, code, instruction, position, value, *, label="", path=(), iterations=(), input=None, step=None):
+    def __init__(
+        self, code, instruction, position, value, *, label="", path=(), iterations=(), input=None, step=None
+    ):
         super().__init__(code, instruction, position, value)
         self.code = code
         self.instruction = instruction
@@ -40,6 +43,8 @@ class StatusError(Exception):
 
     def __str__(self):
         text = STATUS_TEXTS.get(self.code, f"status {self.code}")
-        where = f"input {self.input}" if self.input is not None else f"instruction {'.'.join(map(str, self.path))} ({self.label})"
+        where = f"instruction {'.'.join(map(str, self.path))} ({self.label})"
+        if self.input is not None:
+            where = f"input {self.input}"
         step = "" if self.step is None else f", step {self.step}"
         return f"{text} in {where}{step}: position {self.position}, value {self.value:g}"

@@ -10,21 +10,23 @@ cdef struct Refused:
 
 
 cdef int64_t run_batches(
-    Call call, Workspace workspace, Context *context, const Rows *rows, const int64_t *order, int64_t count, int64_t batch,
-    double *losses, int columns, int *status, Refused *refused,
+    Call call, Workspace workspace, Context *context, const Rows *rows, const int64_t *order, int64_t count,
+    int64_t batch, double *losses, int columns, int *status, Refused *refused,
 ) noexcept nogil:
     """Runs up to ``count`` steps and returns how many were completed."""
     cdef int64_t step, row
     cdef int i
     cdef const Argument *argument
     cdef char *target
+    cdef const char *source
     cdef Code *code = workspace.frame.code
     for step in range(count):
         for i in range(call.n_inputs):
             argument = &call.arguments[i]
             target = workspace.staging + argument.row_staging
             for row in range(batch):
-                memcpy(target + row * argument.row_bytes, rows[i].data + order[row] * rows[i].stride, argument.row_bytes)
+                source = rows[i].data + order[row] * rows[i].stride
+                memcpy(target + row * argument.row_bytes, source, argument.row_bytes)
             refused.position = refused_position(argument, target)
             if refused.position >= 0:
                 refused.input = i
@@ -36,7 +38,7 @@ cdef int64_t run_batches(
         for i in range(columns):
             argument = &call.arguments[call.n_inputs + i]
             target = workspace.staging + argument.row_staging
-            losses[step * columns + i] = (<double *>target)[0] if argument.nbytes == sizeof(double) else (<float *>target)[0]
+            losses[step * columns + i] = scalar_at(argument, target)
         order += batch
         context.credit += code.work + ITERATION_WORK
         if context.credit > CLOCK_CREDIT:
@@ -52,9 +54,10 @@ cdef int64_t run_batches(
 def run_steps(Call call not None, data, order, losses):
     """Runs training steps over batches gathered from whole data arrays, and returns how many were completed.
 
-    Step k takes, of every array in ``data``, the rows ``order[k·batch : (k+1)·batch]``, where batch is the length of axis 0 of every input
-    of ``call``; runs the program; and writes its results to ``losses[k]``.  The call's lock is held throughout and the GIL
-    released.  Signals are served about every 50 ms, between steps or before a commit: whole steps only are done.
+    Step k takes, of every array in ``data``, the rows ``order[k·batch : (k+1)·batch]``, where batch is the
+    length of axis 0 of every input of ``call``; runs the program; and writes its results to ``losses[k]``.
+    The call's lock is held throughout and the GIL released.  Signals are served about every 50 ms, between
+    steps or before a commit: whole steps only are done.
 
     Args:
         call: its inputs have the batch as axis 0, its results are 0-d float32 or float64.
@@ -62,8 +65,8 @@ def run_steps(Call call not None, data, order, losses):
         order: int64, shape (count·batch,), values 0 … N − 1.
         losses: float64, C-contiguous: shape (count,) for one result, (count, results) for several.
 
-    Raises ``StatusError`` (its ``step`` says which), and what a host operation or signal handler raises.  Losses of completed
-    steps are written then, and ``call.completed_steps`` says how many there are.
+    Raises ``StatusError`` (its ``step`` says which), and what a host operation or signal handler raises.
+    Losses of completed steps are written then, and ``call.completed_steps`` says how many there are.
     """
     cdef Program program = call.program
     cdef Workspace workspace
@@ -72,6 +75,7 @@ def run_steps(Call call not None, data, order, losses):
     cdef Argument *argument
     cdef int64_t count, completed = 0, batch
     cdef int i, status = MN_OK, columns = call.n_outputs, workers
+    cdef const char *gathered
     cdef object error = None
     cdef Block block = Block(call.n_inputs * sizeof(Rows))
     cdef Rows *rows = <Rows *>block.data
@@ -101,13 +105,16 @@ def run_steps(Call call not None, data, order, losses):
             point(workspace.frame, argument.external, workspace.staging + argument.row_staging)
         refused.input, refused.position = 0, -1
         with nogil:
-            completed = run_batches(call, workspace, &context, rows, indices, count, batch, loss, columns, &status, &refused)
+            completed = run_batches(
+                call, workspace, &context, rows, indices, count, batch, loss, columns, &status, &refused
+            )
         call.completed_steps = completed
         if status != MN_OK:
             error = program.failure(status, &context, completed)
         elif refused.position >= 0:
             argument = &call.arguments[refused.input]
-            error = refusal(refused.input, argument, workspace.staging + argument.row_staging, refused.position, completed)
+            gathered = <const char *>workspace.staging + argument.row_staging
+            error = refusal(refused.input, argument, gathered, refused.position, completed)
         program.give_back(workspace)
     finally:
         if call.lock is not None:
@@ -118,33 +125,48 @@ def run_steps(Call call not None, data, order, losses):
 
 
 cdef int64_t check_steps(Call call, tuple arrays, order, losses) except -1:
-    """Raises ValueError or IndexError unless the arguments of run_steps fit together; returns the batch size."""
+    """The batch size; raises ValueError or IndexError unless the arguments of run_steps fit together."""
     cdef int64_t batch, length
     if len(arrays) != call.n_inputs or not arrays:
         raise ValueError(f"run_steps: {len(arrays)} data arrays for {call.n_inputs} inputs")
     batches = {spec.shape[0] if spec.shape else 0 for spec in call.inputs}
-    lengths = {array.shape[0] if isinstance(array, np.ndarray) and array.ndim else 0 for array in arrays}
     if len(batches) != 1 or batches == {0}:
-        raise ValueError(f"run_steps: every input needs the same batch size, 1 or more, on axis 0; the inputs have {[spec.shape for spec in call.inputs]}")
+        raise ValueError(
+            "run_steps: every input needs the same batch size, 1 or more, on axis 0; "
+            f"the inputs have {[spec.shape for spec in call.inputs]}"
+        )
+    for i, (spec, array) in enumerate(zip(call.inputs, arrays)):
+        is_array = isinstance(array, np.ndarray) and array.ndim > 0
+        if not is_array or array.dtype != spec.dtype or array.shape[1:] != spec.shape[1:]:
+            raise ValueError(
+                f"run_steps: data {i} must be {spec.dtype} with rows of shape {spec.shape[1:]}, "
+                f"not {getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"
+            )
+        if len(array) and not (array.flags.aligned and array[0].flags.c_contiguous):
+            raise ValueError(f"run_steps: the rows of data {i} must be C-contiguous")
+    lengths = {len(array) for array in arrays}
     if len(lengths) != 1:
         raise ValueError(f"run_steps: the data arrays have {sorted(lengths)} rows; expected the same number")
     batch, length = batches.pop(), lengths.pop()
-    for i, (spec, array) in enumerate(zip(call.inputs, arrays)):
-        if not isinstance(array, np.ndarray) or array.dtype != spec.dtype or array.shape[1:] != spec.shape[1:]:
-            raise ValueError(f"run_steps: data {i} must be {spec.dtype} with rows of shape {spec.shape[1:]}, not {getattr(array, 'dtype', type(array))} {getattr(array, 'shape', '')}")
-        if length and not (array.flags.aligned and array[0].flags.c_contiguous):
-            raise ValueError(f"run_steps: the rows of data {i} must be C-contiguous")
     for spec in call.outputs:
         if spec.shape or spec.dtype not in (np.float32, np.float64):
             raise ValueError(f"run_steps: results must be 0-d float32 or float64, not {spec!r}")
     if not isinstance(order, np.ndarray) or order.dtype != np.int64 or order.ndim != 1:
         raise ValueError("run_steps: order must be a one-dimensional int64 array")
-    if not isinstance(losses, np.ndarray) or losses.dtype != np.float64 or not losses.flags.carray or losses.shape not in (
-        {(order.size // batch, call.n_outputs)} | ({(order.size // batch,)} if call.n_outputs == 1 else set())
-    ):  # fmt: skip
-        raise ValueError(f"run_steps: losses must be a C-contiguous float64 array of shape ({order.size // batch},), or ({order.size // batch}, {call.n_outputs})")
     if order.size % batch:
-        raise ValueError(f"run_steps: order has {order.size} entries, which is no multiple of the batch size {batch}")
+        raise ValueError(
+            f"run_steps: order has {order.size} entries, which is no multiple of the batch size {batch}"
+        )
+    count = order.size // batch
+    shapes = {(count, call.n_outputs)} | ({(count,)} if call.n_outputs == 1 else set())
+    is_array = isinstance(losses, np.ndarray) and losses.dtype == np.float64 and losses.flags.carray
+    if not is_array or losses.shape not in shapes:
+        raise ValueError(
+            "run_steps: losses must be a C-contiguous float64 array of shape "
+            + " or ".join(map(str, sorted(shapes)))
+        )
     if order.size and (order.min() < 0 or order.max() >= length):
-        raise IndexError(f"run_steps: order has indices {order.min()} … {order.max()}, but the data have {length} rows")
+        raise IndexError(
+            f"run_steps: order has indices {order.min()} … {order.max()}, but the data have {length} rows"
+        )
     return batch

@@ -25,19 +25,22 @@ cdef extern from *:
     """
     int mn_cpu_has(int feature)
 
-cdef tuple CPU_FEATURES = ("sse2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "neon")
+cdef tuple CPU_FEATURES = (
+    "sse2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "neon",
+)
 cdef bint thread_budget_known = False
 
 
 def cpu_features() -> set:
-    """The vector extensions that this processor and operating system offer, such as ``{"sse2", "avx", "avx2", "fma"}``."""
+    """The vector extensions that this machine offers, such as ``{"sse2", "avx2", "fma"}``."""
     return {name for feature, name in enumerate(CPU_FEATURES) if mn_cpu_has(feature)}
 
 
 def cpu_quota(cgroup_file="/proc/self/cgroup", mount="/sys/fs/cgroup"):
     """How many processors the control groups of this process allow, or None when none sets a limit.
 
-    Reads version 2 (``cpu.max``) and version 1 (``cpu.cfs_quota_us``), and all enclosing groups: the tightest wins.
+    Reads version 2 (``cpu.max``) and version 1 (``cpu.cfs_quota_us``), and all enclosing groups: the tightest
+    wins.
     """
     try:
         with open(cgroup_file, encoding="utf-8") as file:
@@ -50,7 +53,8 @@ def cpu_quota(cgroup_file="/proc/self/cgroup", mount="/sys/fs/cgroup"):
         if hierarchy == "0" and not controllers:
             folders, read_quota = [mount], _quota_version_2
         elif "cpu" in controllers.split(","):
-            folders, read_quota = [os.path.join(mount, controllers), os.path.join(mount, "cpu")], _quota_version_1
+            folders = [os.path.join(mount, controllers), os.path.join(mount, "cpu")]
+            read_quota = _quota_version_1
         else:
             continue
         for folder in folders:
@@ -97,7 +101,8 @@ def default_threads() -> int:
     if text is not None and text.strip():
         if not text.strip().isdecimal() or int(text) < 1:
             raise ValueError(
-                f"MATHNET_NUM_THREADS={text!r}: expected a positive whole number of threads; unset it to use every processor allowed to this process"
+                f"MATHNET_NUM_THREADS={text!r}: expected a positive whole number of threads; "
+                "unset it to use every processor allowed to this process"
             )
         return min(int(text), MN_POOL_MAX_THREADS)
     if hasattr(os, "sched_getaffinity"):

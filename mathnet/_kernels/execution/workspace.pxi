@@ -1,9 +1,11 @@
-# The memory of runs: arena, operand pointers, scratch per worker, staged inputs.  Recycled, bounded, borrowed under the GIL.
+# The memory of runs: arena, operand pointers, scratch per worker, staged inputs.  Recycled, bounded, borrowed
+# under the GIL.
 
 cdef extern from "stdlib.h" nogil:
     int posix_memalign(void **memory, size_t alignment, size_t nbytes)
 
-# Counts bind_external calls in the process: a workspace resolved at an older count resolves its pointers anew.
+# Counts bind_external calls in the process: a workspace resolved at an older count resolves its pointers
+# anew.
 cdef int64_t bind_count = 0
 
 cdef class WorkspacePool
@@ -70,10 +72,10 @@ cdef void resolve(Frame *frame, char *arena) noexcept:
 @cython.final
 @cython.no_gc
 cdef class Workspace:
-    """The memory of one run of one program: one block, laid out as staging, arenas, scratch per worker, pointers.
+    """The memory of one run of one program: a block of staging, arenas, scratch per worker and pointers.
 
-    It holds no reference to its program (the program's list of idle workspaces holds it), and it may outlive a run: the
-    arrays that a host operation was given keep it.
+    It holds no reference to its program (the program's list of idle workspaces holds it), and it may outlive
+    a run: the arrays that a host operation was given keep it.
     """
 
     cdef Block block
@@ -125,19 +127,20 @@ cdef class Workspace:
 
 
 cdef int64_t default_idle_bytes() except -1:
-    """A quarter of the machine's memory: plans that fit get their workspace back unspoilt, and nothing grows for ever."""
+    """A quarter of the machine's memory: large plans keep their pages, and nothing grows for ever."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
 
 
 @cython.final
 cdef class WorkspacePool:
-    """Bounds the memory that idle programs keep for their next run.  A Runtime owns one and gives it to its programs.
+    """Bounds the memory that idle programs keep for their next run; a Runtime gives one to its programs.
 
     Args:
         max_idle_bytes: the bound; None takes a quarter of the machine's memory.
 
-    A program keeps the workspaces of its finished runs while the total stays within the bound; when a new one would
-    exceed it, programs give theirs up in the order of their last use.  Memory in use is never taken away.
+    A program keeps the workspaces of its finished runs while the total stays within the bound; when a new one
+    would exceed it, programs give theirs up in the order of their last use.  Memory in use is never taken
+    away.
 
     >>> pool = WorkspacePool(1 << 20)
     >>> pool.idle_bytes
@@ -154,9 +157,14 @@ cdef class WorkspacePool:
         if max_idle_bytes is None:
             max_idle_bytes = default_idle_bytes()
         if max_idle_bytes < 0:
-            raise ValueError(f"WorkspacePool(max_idle_bytes={max_idle_bytes}): expected a number of bytes, 0 or more")
+            raise ValueError(
+                f"WorkspacePool(max_idle_bytes={max_idle_bytes}): expected a number of bytes, 0 or more"
+            )
         self.limit = max_idle_bytes
         self.programs = weakref.WeakSet()
+
+    def __reduce__(self):
+        return WorkspacePool, (self.limit,)  # a copy starts without memory
 
     @property
     def max_idle_bytes(self):
@@ -195,7 +203,7 @@ cdef class WorkspacePool:
         return 0
 
 
-def last_use(Program program):
+cdef object last_use(Program program):
     return program.last_used
 
 
