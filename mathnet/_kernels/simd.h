@@ -408,4 +408,63 @@ MN_INLINE void v_transpose(mn_vec r[VL])
 #endif
 }
 
+/* ---- pairs and bytes in memory ---- */
+
+#if VL == 8
+#define MN_EVEN 0, 2, 4, 6, 8, 10, 12, 14
+#define MN_ODD 1, 3, 5, 7, 9, 11, 13, 15
+#define MN_ZIP_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define MN_ZIP_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#elif VL == 4
+#define MN_EVEN 0, 2, 4, 6
+#define MN_ODD 1, 3, 5, 7
+#define MN_ZIP_LOW 0, 4, 1, 5
+#define MN_ZIP_HIGH 2, 6, 3, 7
+#elif VL == 2
+#define MN_EVEN 0, 2
+#define MN_ODD 1, 3
+#define MN_ZIP_LOW 0, 2
+#define MN_ZIP_HIGH 1, 3
+#endif
+
+/* Of 2*VL elements: those at even places, and those at odd places. */
+MN_INLINE void v_load_pairs(const mn_real *p, mn_vec *even, mn_vec *odd)
+{
+    const mn_vec low = v_load(p), high = v_load(p + VL);
+    *even = __builtin_shufflevector(low, high, MN_EVEN);
+    *odd = __builtin_shufflevector(low, high, MN_ODD);
+}
+
+/* even[0], odd[0], even[1], odd[1], … */
+MN_INLINE void v_store_pairs(mn_real *p, mn_vec even, mn_vec odd)
+{
+    v_store(p, __builtin_shufflevector(even, odd, MN_ZIP_LOW));
+    v_store(p + VL, __builtin_shufflevector(even, odd, MN_ZIP_HIGH));
+}
+
+/* VL integers 0 … 255 as bytes. */
+MN_INLINE void v_store_bytes(uint8_t *p, mn_ivec v)
+{
+#if defined(__AVX2__) && !defined(MN_REAL_IS_DOUBLE)
+    __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(words, words));
+#else
+    for (int i = 0; i < VL; i++)
+        p[i] = (uint8_t)v[i];
+#endif
+}
+
+/* VL bytes as integers. */
+MN_INLINE mn_ivec v_load_bytes(const uint8_t *p)
+{
+#if defined(__AVX2__) && !defined(MN_REAL_IS_DOUBLE)
+    return (mn_ivec)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+#else
+    mn_ivec v;
+    for (int i = 0; i < VL; i++)
+        v[i] = p[i];
+    return v;
+#endif
+}
+
 #endif

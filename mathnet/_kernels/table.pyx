@@ -9,8 +9,11 @@ include "table_entries.pxi"
 
 include "copy.pxi"
 include "gemm.pxi"
+include "phase_rows.pxi"
+include "pooling.pxi"
 
 register_copy()
 register_gemm()
+register_pooling()
 
 __table__ = publish_table()
