@@ -1,9 +1,9 @@
 """Call: signatures, copies, checks, results, locks, workspaces and memory."""
 
-import copy
 import gc
 import threading
 import tracemalloc
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -370,7 +370,7 @@ def test_a_pool_can_be_cleared_and_shrunk(kernels):
 def test_a_copy_of_a_pool_has_its_bound_and_no_memory():
     pool = WorkspacePool(12345)
     program = idle_program(pool, 10)
-    copied = copy.deepcopy(pool)
+    copied = deepcopy(pool)
     assert copied.max_idle_bytes == 12345 and copied.retained_bytes == 0 < program.workspace_bytes
 
 

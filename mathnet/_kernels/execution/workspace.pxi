@@ -128,7 +128,10 @@ cdef class Workspace:
 
 cdef int64_t default_idle_bytes() except -1:
     """A quarter of the machine's memory: large plans keep their pages, and nothing grows for ever."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    except (ValueError, OSError):  # a system that does not tell
+        return 1 << 30
 
 
 @cython.final
