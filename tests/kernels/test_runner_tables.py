@@ -25,7 +25,10 @@ def test_a_table_kernel_of_many_chunks_runs_as_an_instruction():
 
 def test_a_call_over_gemm_is_deterministic_and_right():
     m, n, k = 5, 7, 11
-    fields = dict(m=m, n=n, k=k, a_row=k, a_col=1, b_row=n, b_col=1, c_row=n, batch=1, batch_shape=(1, 1, 1))
+    strides = dict(a_row=k, a_col=1, b_row=n, b_col=1, c_row=n, a_batch=(), b_batch=(), c_batch=())
+    fields = dict(
+        m=m, n=n, k=k, batch=1, batch_shape=(1, 1, 1), accumulate=0, bias=0, activation=0, **strides
+    )
     program = Program([instruction("gemm", "float64", (X, W, Y), **fields)], 0, 3, 1)
     generator = np.random.default_rng(0)
     x, w = generator.standard_normal((m, k)), generator.standard_normal((k, n))
