@@ -93,8 +93,12 @@ class Layer:
         registry = current_runtime().registry
         variable = self._variable(name, shape, initializer, "parameter")
         variable.trainable = bool(trainable)
-        variable.regularizer = registry.resolve("regularizer", regularizer, f"{self._label}: regularizer of {name!r}")
-        variable.constraint = registry.resolve("constraint", constraint, f"{self._label}: constraint of {name!r}")
+        variable.regularizer = registry.resolve(
+            "regularizer", regularizer, f"{self._label}: regularizer of {name!r}"
+        )
+        variable.constraint = registry.resolve(
+            "constraint", constraint, f"{self._label}: constraint of {name!r}"
+        )
         return variable
 
     def state(self, name: str, shape: Any, initializer: Any = "zeros") -> Variable:
@@ -105,7 +109,9 @@ class Layer:
         """Gives ``state`` a new value within ``call``; a training step commits it, a prediction does not."""
         trace = current_trace()
         if trace is None:
-            raise GraphError(f"{self._label}: assign works within call(); outside, use {state.name!r}.assign(value)")
+            raise GraphError(
+                f"{self._label}: assign works within call(); outside, use {state.name!r}.assign(value)"
+            )
         tensor = as_tensor(value, f"{self._label}: value assigned to {state.name!r}")
         trace.assign(state, tensor if tensor.dtype == state.dtype else FUNCTIONS["cast"](tensor, state.dtype))
 
@@ -120,17 +126,23 @@ class Layer:
         sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
         for size in sizes:
             if isinstance(size, Dim):
-                raise ShapeError(f"{what} has the shape {show_shape(sizes)}, in which {size} is not known; give the input a fixed size there")
+                raise ShapeError(
+                    f"{what} has the shape {show_shape(sizes)}, in which {size} is not known; give the input a fixed size there"
+                )
             if isinstance(size, bool) or not hasattr(size, "__index__") or size.__index__() < 0:
                 raise ShapeError(f"{what}: {sizes!r} is no shape; a tuple of sizes is expected")
         sizes = tuple(size.__index__() for size in sizes)
-        (variable,) = allocate([f"{self._label}/{name}"], [sizes], FLOAT32 if self._dtype is None else self._dtype, kind)
+        (variable,) = allocate(
+            [f"{self._label}/{name}"], [sizes], FLOAT32 if self._dtype is None else self._dtype, kind
+        )
         runtime = current_runtime()
         make = runtime.registry.resolve("initializer", initializer, f"{what}: initializer")
         if make is not None:
             values = np.asarray(make(sizes, runtime.generator()))
             if values.shape != sizes:
-                raise ShapeError(f"{what} has the shape {show_shape(sizes)}, but its initializer returned an array of shape {show_shape(values.shape)}")
+                raise ShapeError(
+                    f"{what} has the shape {show_shape(sizes)}, but its initializer returned an array of shape {show_shape(values.shape)}"
+                )
             variable.array[...] = values
         self._variables[name] = variable
         return variable
@@ -155,7 +167,9 @@ class Layer:
                 seen.add(id(value))
                 name = value.name or name
                 if name in found:
-                    raise ArgumentError(f"{self._label} holds two sublayers named {name!r}; give one of them another name=")
+                    raise ArgumentError(
+                        f"{self._label} holds two sublayers named {name!r}; give one of them another name="
+                    )
                 found[name] = value
             elif isinstance(value, (list, tuple)):
                 for index, item in enumerate(value):
@@ -210,14 +224,18 @@ class Layer:
                 return self._run(inputs, structure, tuple(tensors), static)
             if symbolic:
                 inputs = [as_tensor(leaf, f"{self._label}: input") for leaf in leaves]
-                outputs = LAYER_CALL(*inputs, layer=self, structure=structure, tensors=tuple(tensors), keywords=static)
+                outputs = LAYER_CALL(
+                    *inputs, layer=self, structure=structure, tensors=tuple(tensors), keywords=static
+                )
                 outputs = outputs if isinstance(outputs, tuple) else (outputs,)
                 _, result = self._infer([t.spec for t in inputs], structure, tuple(tensors), static)
                 return unflatten(result, outputs)
             arrays = [array_of(leaf, f"{self._label}: input") for leaf in leaves]
             return self._compute(arrays, structure, tuple(tensors), static)
 
-    def _run(self, inputs: list[Tensor], structure: Structure, tensors: tuple[str, ...], keywords: dict[str, Any]) -> Any:
+    def _run(
+        self, inputs: list[Tensor], structure: Structure, tensors: tuple[str, ...], keywords: dict[str, Any]
+    ) -> Any:
         """``call`` on tensors within the current trace; builds first where that is still to be done."""
         trace = current_trace()
         assert trace is not None
@@ -257,9 +275,16 @@ class Layer:
             places = allocate([v.name for v in mine], [v.shape for v in mine], self._dtype, kind)
             for variable, place in zip(mine, places):
                 place.array[...] = variable.array
-                variable.array, variable.segment, variable.offset, variable.spec = place.array, place.segment, place.offset, place.spec
+                variable.array, variable.segment, variable.offset, variable.spec = (
+                    place.array,
+                    place.segment,
+                    place.offset,
+                    place.spec,
+                )
 
-    def _infer(self, specs: list[Spec], structure: Structure, tensors: tuple[str, ...], keywords: dict[str, Any]) -> tuple[tuple[Spec, ...], Structure]:
+    def _infer(
+        self, specs: list[Spec], structure: Structure, tensors: tuple[str, ...], keywords: dict[str, Any]
+    ) -> tuple[tuple[Spec, ...], Structure]:
         """Specs of the outputs and how they are nested, found by tracing ``call`` once."""
         key = (tuple(specs), structure, tensors, tuple(sorted((k, repr(v)) for k, v in keywords.items())))
         if key not in self._shapes:
@@ -268,22 +293,30 @@ class Layer:
             leaves, result = flatten(outputs)
             leaves = [as_tensor(leaf, f"{self._label}: output") for leaf in leaves]
             if not leaves:
-                raise GraphError(f"{self._label}: call() returned {outputs!r}; a tensor or a nest of tensors is expected")
+                raise GraphError(
+                    f"{self._label}: call() returned {outputs!r}; a tensor or a nest of tensors is expected"
+                )
             self._shapes[key] = (tuple(leaf.spec for leaf in leaves), result)
         return self._shapes[key]
 
-    def _compute(self, arrays: list[np.ndarray], structure: Structure, tensors: tuple[str, ...], keywords: dict[str, Any]) -> Any:
+    def _compute(
+        self,
+        arrays: list[np.ndarray],
+        structure: Structure,
+        tensors: tuple[str, ...],
+        keywords: dict[str, Any],
+    ) -> Any:
         """``call`` on arrays: traced, then run by the plan of that structure.  States keep their values."""
-        from mathnet.plan import plan_for
-
         runtime = current_runtime()
         inputs = [input_tensor(Spec(a.shape, a.dtype)) for a in arrays]
         step = CAPTURE(spec=Spec((), np.dtype(np.float64)), array=np.array(float(runtime.next_count())))
         with Trace(training=bool(keywords.get("training", False)), seed=runtime.seed, step=step):
             outputs = self._run(inputs, structure, tensors, keywords)
         leaves, result = flatten(outputs)
-        graph = Graph(inputs, [as_tensor(leaf, f"{self._label}: output") for leaf in leaves], name=self._label)
-        values = plan_for(graph)(arrays, [node.attrs["array"] for node in graph.captures])
+        graph = Graph(
+            inputs, [as_tensor(leaf, f"{self._label}: output") for leaf in leaves], name=self._label
+        )
+        values = runtime.plan_for(graph)(arrays, [node.attrs["array"] for node in graph.captures])
         return unflatten(result, values)
 
     @contextmanager
@@ -292,10 +325,14 @@ class Layer:
         try:
             yield
         except MathnetError as error:
-            if getattr(error, "layer", None) is None and isinstance(error, (ShapeError, DTypeError, ArgumentError)):
+            if getattr(error, "layer", None) is None and isinstance(
+                error, (ShapeError, DTypeError, ArgumentError)
+            ):
                 site = user_site()
                 where = f" ({site[0]}, line {site[1]})" if site else ""
-                error.args = (f"layer {self._label!r} ({type(self).__name__}) on {_shown(x)}: {error}{where}",)
+                error.args = (
+                    f"layer {self._label!r} ({type(self).__name__}) on {_shown(x)}: {error}{where}",
+                )
                 error.layer = self  # type: ignore[attr-defined]
             raise
         except Exception as error:
@@ -305,10 +342,15 @@ class Layer:
             raise
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_shapes": {}}  # inferred shapes hold sizes that mean nothing in another process
+        return {
+            **vars(self),
+            "_shapes": {},
+        }  # inferred shapes hold sizes that mean nothing in another process
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{key}={value!r}" for key, value in self.config.items() if value is not None and key != "name")
+        settings = ", ".join(
+            f"{key}={value!r}" for key, value in self.config.items() if value is not None and key != "name"
+        )
         return f"<{type(self).__name__} {self._label!r}{': ' + settings if settings else ''}>"
 
 
@@ -326,7 +368,14 @@ class LayerCall(Op):
     name = "layer_call"
     formula = "the layer's call(x)"
 
-    def infer(self, *specs: Spec, layer: Layer, structure: Structure, tensors: tuple[str, ...] = (), keywords: dict[str, Any]) -> Any:
+    def infer(
+        self,
+        *specs: Spec,
+        layer: Layer,
+        structure: Structure,
+        tensors: tuple[str, ...] = (),
+        keywords: dict[str, Any],
+    ) -> Any:
         found, _ = layer._infer(list(specs), structure, tensors, keywords)
         return found[0] if len(found) == 1 else found
 
@@ -363,7 +412,11 @@ def _is_value(value: Any) -> bool:
 
 
 def _shown(x: Any) -> str:
-    shapes = [f"{leaf.dtype}{show_shape(tuple(leaf.shape))}" for leaf in flatten(x)[0] if hasattr(leaf, "shape") and hasattr(leaf, "dtype")]
+    shapes = [
+        f"{leaf.dtype}{show_shape(tuple(leaf.shape))}"
+        for leaf in flatten(x)[0]
+        if hasattr(leaf, "shape") and hasattr(leaf, "dtype")
+    ]
     return f"input of {' and '.join(shapes)}" if shapes else f"input {x!r}"
 
 

@@ -9,9 +9,9 @@ class Callback:
     """Methods that ``Trainer.fit`` calls; a subclass overrides those that it needs.
 
     ``logs`` holds the epoch's figures: "loss", the metrics, and the same with ``val_`` in front when there are validation data.
-    ``trainer.stop_training = True`` ends the training: at once when it is set in ``on_step_end``, else after the epoch.  ``trainer.model`` and ``trainer.hyper`` may be
-    read and changed.  A callback that remembers something between epochs returns it from ``state`` and takes it back in
-    ``restore``; checkpoints store it.
+    ``trainer.stop_training = True`` ends the training: at once when it is set in ``on_step_end``, else after the epoch.
+    ``trainer.model`` and ``trainer.hyper`` may be read and changed.  A callback that remembers something between epochs
+    returns it from ``state`` and takes it back in ``restore``; checkpoints store it.
 
     >>> import mathnet as mn
     >>> class Log(mn.Callback):

@@ -27,7 +27,9 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
         static: tuple[str, ...] | str = (),
     ) -> Callable[[T], T]:
         if not isinstance(key, str):
-            raise PluginError(f'@mn.{kind} needs a key: write @mn.{kind}("my_key") above {getattr(key, "__name__", key)!r}')
+            raise PluginError(
+                f'@mn.{kind} needs a key: write @mn.{kind}("my_key") above {getattr(key, "__name__", key)!r}'
+            )
 
         def attach(obj: T) -> T:
             record = record_type(
@@ -42,21 +44,23 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
             )
             unknown = [argument for argument in record.static if argument not in record.settings]
             if unknown:
-                raise PluginError(f"@mn.{kind}({key!r}): static names {unknown[0]!r}, which is no setting of {obj!r}")
+                raise PluginError(
+                    f"@mn.{kind}({key!r}): static names {unknown[0]!r}, which is no setting of {obj!r}"
+                )
             setattr(obj, RECORD_ATTRIBUTE, record)
             return obj
 
         return attach
 
     decorator.__name__ = decorator.__qualname__ = kind
-    decorator.__doc__ = f"""Declares {'an' if kind[0] in 'aeiou' else 'a'} {kind} under ``key``.
+    decorator.__doc__ = f"""Declares {"an" if kind[0] in "aeiou" else "a"} {kind} under ``key``.
 
     {record_type.__doc__}
 
     version: raised when the meaning changes, stored in model files; name: the attribute in ``mn.{record_type.plural}`` (default: the
     class's name, or the key in CapWords); gradient: ``"surrogate"`` for a straight-through derivative; replaces: the distribution
     whose object of this key gives way; static: float settings that are constants of a plan.  Raises PluginError when the
-    object cannot be {'an' if kind[0] in 'aeiou' else 'a'} {kind}.
+    object cannot be {"an" if kind[0] in "aeiou" else "a"} {kind}.
     """
     return decorator
 

@@ -21,13 +21,13 @@ Records = Sequence[Any] | Mapping[str, str]
 def mathnet_activations() -> Records:
     """Activation functions ``f(x, **settings)``.
 
-        @mn.activation("swish")
-        def swish(x, beta=1.0):
-            return x * mn.sigmoid(beta * x)
+    @mn.activation("swish")
+    def swish(x, beta=1.0):
+        return x * mn.sigmoid(beta * x)
 
-        @mn.hookimpl
-        def mathnet_activations():
-            return [swish]
+    @mn.hookimpl
+    def mathnet_activations():
+        return [swish]
     """
 
 
@@ -35,13 +35,13 @@ def mathnet_activations() -> Records:
 def mathnet_regularizers() -> Records:
     """Penalties ``f(w, **settings)`` of one weight tensor.
 
-        @mn.regularizer("group_lasso")
-        def group_lasso(w, strength=1e-3):
-            return strength * mn.sum(mn.sqrt(mn.sum(mn.square(w), axis=0) + 1e-12))
+    @mn.regularizer("group_lasso")
+    def group_lasso(w, strength=1e-3):
+        return strength * mn.sum(mn.sqrt(mn.sum(mn.square(w), axis=0) + 1e-12))
 
-        @mn.hookimpl
-        def mathnet_regularizers():
-            return [group_lasso]
+    @mn.hookimpl
+    def mathnet_regularizers():
+        return [group_lasso]
     """
 
 
@@ -49,13 +49,13 @@ def mathnet_regularizers() -> Records:
 def mathnet_constraints() -> Records:
     """Projections ``f(w, **settings)`` that are applied to a weight after each update.
 
-        @mn.constraint("non_negative")
-        def non_negative(w):
-            return mn.maximum(w, 0.0)
+    @mn.constraint("non_negative")
+    def non_negative(w):
+        return mn.maximum(w, 0.0)
 
-        @mn.hookimpl
-        def mathnet_constraints():
-            return [non_negative]
+    @mn.hookimpl
+    def mathnet_constraints():
+        return [non_negative]
     """
 
 
@@ -63,13 +63,13 @@ def mathnet_constraints() -> Records:
 def mathnet_losses() -> Records:
     """Losses ``f(y_pred, y_true, **settings)`` with one value per example.
 
-        @mn.loss("fourth_power")
-        def fourth_power(y_pred, y_true):
-            return mn.mean((y_pred - y_true) ** 4, axis=1)
+    @mn.loss("fourth_power")
+    def fourth_power(y_pred, y_true):
+        return mn.mean((y_pred - y_true) ** 4, axis=1)
 
-        @mn.hookimpl
-        def mathnet_losses():
-            return [fourth_power]
+    @mn.hookimpl
+    def mathnet_losses():
+        return [fourth_power]
     """
 
 
@@ -77,13 +77,13 @@ def mathnet_losses() -> Records:
 def mathnet_metrics() -> Records:
     """Metrics ``f(y_pred, y_true, **settings)`` with one value per example.
 
-        @mn.metric("within")
-        def within(y_pred, y_true, tolerance=0.1):
-            return mn.mean(mn.abs(y_pred - y_true) < tolerance, axis=1)
+    @mn.metric("within")
+    def within(y_pred, y_true, tolerance=0.1):
+        return mn.mean(mn.abs(y_pred - y_true) < tolerance, axis=1)
 
-        @mn.hookimpl
-        def mathnet_metrics():
-            return [within]
+    @mn.hookimpl
+    def mathnet_metrics():
+        return [within]
     """
 
 
@@ -91,13 +91,13 @@ def mathnet_metrics() -> Records:
 def mathnet_schedules() -> Records:
     """Schedules ``f(step, **settings)`` of a learning rate or another hyper-parameter.
 
-        @mn.schedule("inverse_root")
-        def inverse_root(step, initial=0.1):
-            return initial / mn.sqrt(1.0 + step)
+    @mn.schedule("inverse_root")
+    def inverse_root(step, initial=0.1):
+        return initial / mn.sqrt(1.0 + step)
 
-        @mn.hookimpl
-        def mathnet_schedules():
-            return [inverse_root]
+    @mn.hookimpl
+    def mathnet_schedules():
+        return [inverse_root]
     """
 
 
@@ -105,13 +105,13 @@ def mathnet_schedules() -> Records:
 def mathnet_initializers() -> Records:
     """Initializers ``f(shape, rng, **settings)`` that return an array; rng: numpy.random.Generator.
 
-        @mn.initializer("rademacher")
-        def rademacher(shape, rng, scale=0.1):
-            return scale * rng.choice([-1.0, 1.0], size=shape)
+    @mn.initializer("rademacher")
+    def rademacher(shape, rng, scale=0.1):
+        return scale * rng.choice([-1.0, 1.0], size=shape)
 
-        @mn.hookimpl
-        def mathnet_initializers():
-            return [rademacher]
+    @mn.hookimpl
+    def mathnet_initializers():
+        return [rademacher]
     """
 
 
@@ -119,20 +119,20 @@ def mathnet_initializers() -> Records:
 def mathnet_optimizers() -> Records:
     """Optimizers: classes with ``init(param)`` and ``update(param, grad, state, learning_rate)``.
 
-        @mn.optimizer("sign_descent")
-        class SignDescent:
-            def __init__(self, learning_rate=1e-3):
-                self.learning_rate = learning_rate
+    @mn.optimizer("sign_descent")
+    class SignDescent:
+        def __init__(self, learning_rate=1e-3):
+            self.learning_rate = learning_rate
 
-            def init(self, param):
-                return {}
+        def init(self, param):
+            return {}
 
-            def update(self, param, grad, state, learning_rate):
-                return param - learning_rate * mn.sign(grad), {}
+        def update(self, param, grad, state, learning_rate):
+            return param - learning_rate * mn.sign(grad), {}
 
-        @mn.hookimpl
-        def mathnet_optimizers():
-            return [SignDescent]
+    @mn.hookimpl
+    def mathnet_optimizers():
+        return [SignDescent]
     """
 
 
@@ -140,17 +140,17 @@ def mathnet_optimizers() -> Records:
 def mathnet_layers() -> Records:
     """Layers: subclasses of ``mn.Layer``.
 
-        @mn.layer("scale")
-        class Scale(mn.Layer):
-            def build(self, input_shape):
-                self.scale = self.param("scale", input_shape[1:], "ones")
+    @mn.layer("scale")
+    class Scale(mn.Layer):
+        def build(self, input_shape):
+            self.scale = self.param("scale", input_shape[1:], "ones")
 
-            def call(self, x, training=False):
-                return x * self.scale
+        def call(self, x, training=False):
+            return x * self.scale
 
-        @mn.hookimpl
-        def mathnet_layers():
-            return [Scale]
+    @mn.hookimpl
+    def mathnet_layers():
+        return [Scale]
     """
 
 
@@ -158,14 +158,14 @@ def mathnet_layers() -> Records:
 def mathnet_callbacks() -> Records:
     """Callbacks: subclasses of ``mn.Callback``.
 
-        @mn.callback("log")
-        class Log(mn.Callback):
-            def on_epoch_end(self, trainer, epoch, logs):
-                print(epoch, logs["loss"])
+    @mn.callback("log")
+    class Log(mn.Callback):
+        def on_epoch_end(self, trainer, epoch, logs):
+            print(epoch, logs["loss"])
 
-        @mn.hookimpl
-        def mathnet_callbacks():
-            return [Log]
+    @mn.hookimpl
+    def mathnet_callbacks():
+        return [Log]
     """
 
 
@@ -173,17 +173,17 @@ def mathnet_callbacks() -> Records:
 def mathnet_ops() -> Records:
     """Operations: subclasses of ``mn.HostOp`` (NumPy code), or functions built from other operations; found as ``mn.ops.<key>``.
 
-        @mn.op("sort_rows")
-        class SortRows(mn.HostOp):
-            def shape(self, x):
-                return x.shape
+    @mn.op("sort_rows")
+    class SortRows(mn.HostOp):
+        def shape(self, x):
+            return x.shape
 
-            def forward(self, x):
-                return np.sort(x, axis=1)
+        def forward(self, x):
+            return np.sort(x, axis=1)
 
-        @mn.hookimpl
-        def mathnet_ops():
-            return [SortRows]
+    @mn.hookimpl
+    def mathnet_ops():
+        return [SortRows]
     """
 
 
@@ -191,16 +191,16 @@ def mathnet_ops() -> Records:
 def mathnet_formats() -> Records:
     """File formats: classes with ``suffixes`` and ``write(model, path)``, ``read(path)`` or both.
 
-        @mn.format("weights_text")
-        class WeightsText:
-            suffixes = (".txt",)
+    @mn.format("weights_text")
+    class WeightsText:
+        suffixes = (".txt",)
 
-            def write(self, model, path):
-                with open(path, "w") as file:
-                    for name, array in model.parameters.items():
-                        print(name, array.shape, file=file)
+        def write(self, model, path):
+            with open(path, "w") as file:
+                for name, array in model.parameters.items():
+                    print(name, array.shape, file=file)
 
-        @mn.hookimpl
-        def mathnet_formats():
-            return [WeightsText]
+    @mn.hookimpl
+    def mathnet_formats():
+        return [WeightsText]
     """

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,13 @@ class Runtime:
     ...     layer = mn.layers.Dense(3)
     """
 
-    def __init__(self, plugins: Iterable[Any] = (), autoload: bool = True, threads: int | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        plugins: Iterable[Any] = (),
+        autoload: bool = True,
+        threads: int | None = None,
+        seed: int | None = None,
+    ) -> None:
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
             raise ArgumentError(f"Runtime: threads must be a positive integer or None, not {threads!r}")
         self._threads = threads
@@ -68,7 +74,9 @@ class Runtime:
     # ---- random state --------------------------------------------------------------------------------------------------
     def reseed(self, seed: int | None) -> None:
         """Starts the random state anew."""
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64):
+        if seed is not None and (
+            isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64
+        ):
             raise ArgumentError(f"seed must be an integer from 0 to 2**64 - 1 or None, not {seed!r}")
         with self._count_lock:
             self.seed = secrets.randbits(63) if seed is None else int(seed)
@@ -91,14 +99,35 @@ class Runtime:
         """The thread budget."""
         if self._threads is not None:
             return self._threads
-        text = os.environ.get("MATHNET_NUM_THREADS")
-        if text is not None:
-            if not text.strip().isdigit() or int(text) < 1:
-                raise ArgumentError(f"MATHNET_NUM_THREADS must be a positive integer, not {text!r}")
-            return int(text)
         from mathnet._kernels import runner
 
-        return runner.default_threads()
+        try:
+            return runner.threads()
+        except ValueError as error:
+            raise ArgumentError(str(error)) from None
+
+    # ---- plans ----
+    @cached_property
+    def workspaces(self) -> Any:
+        """Idle workspaces of the plans of this Runtime, bounded in bytes."""
+        from mathnet._kernels import runner
+
+        return runner.WorkspacePool()
+
+    @cached_property
+    def _plans(self) -> Any:
+        from mathnet.plan import PlanCache
+
+        return PlanCache()
+
+    @property
+    def plan_options(self) -> dict[str, Any]:
+        """Keywords for ``compile_graph``: thread budget (0: the process's) and workspaces."""
+        return {"threads": self._threads or 0, "workspaces": self.workspaces}
+
+    def plan_for(self, graph: Any) -> Any:
+        """The plan for the structure of ``graph`` from this Runtime's bounded cache; it takes the captures of ``graph``."""
+        return self._plans.get(graph, **self.plan_options)
 
     # ---- being current -------------------------------------------------------------------------------------------------
     def __enter__(self) -> Runtime:

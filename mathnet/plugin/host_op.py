@@ -61,7 +61,9 @@ class HostOp:
         arrays = []
         for position, operand in enumerate(operands):
             array = np.asarray(operand)
-            arrays.append(array.astype(graph_dtype(array.dtype, f"{self.key}: operand {position}"), copy=False))
+            arrays.append(
+                array.astype(graph_dtype(array.dtype, f"{self.key}: operand {position}"), copy=False)
+            )
         specs = HostCall(self).specs([Spec(a.shape, a.dtype) for a in arrays], settings)
         results = _checked(self.key, "forward", self.forward(*arrays, **settings), specs, len(specs))
         return results[0] if len(results) == 1 else tuple(results)
@@ -79,13 +81,22 @@ class HostCall(Op):
 
     def specs(self, inputs: Sequence[Spec], settings: dict[str, Any]) -> tuple[Spec, ...]:
         shapes = self.host.shape(*inputs, **settings)
-        single = not isinstance(shapes, list) and not (isinstance(shapes, tuple) and shapes and isinstance(shapes[0], tuple))
+        single = not isinstance(shapes, list) and not (
+            isinstance(shapes, tuple) and shapes and isinstance(shapes[0], tuple)
+        )
         shapes = [shapes] if single else list(shapes)
         dtypes = self.host.dtype(*inputs, **settings)
         dtypes = list(dtypes) if isinstance(dtypes, (list, tuple)) else [dtypes] * len(shapes)
         if any(not isinstance(shape, tuple) for shape in shapes):
-            raise ShapeError(f"{self.host.key}: shape() must return a tuple of sizes, or a list of such tuples, not {shapes[0]!r}")
-        return tuple([Spec(shape, graph_dtype(dtype, f"{self.host.key}: dtype()")) for shape, dtype in zip(shapes, dtypes)])
+            raise ShapeError(
+                f"{self.host.key}: shape() must return a tuple of sizes, or a list of such tuples, not {shapes[0]!r}"
+            )
+        return tuple(
+            [
+                Spec(shape, graph_dtype(dtype, f"{self.host.key}: dtype()"))
+                for shape, dtype in zip(shapes, dtypes)
+            ]
+        )
 
     def infer(self, *specs: Spec, **settings: Any) -> Spec | tuple[Spec, ...]:
         found = self.specs(specs, settings)
@@ -95,17 +106,23 @@ class HostCall(Op):
         specs = [view.spec for view in outputs]
 
         def run(arrays: tuple[np.ndarray, ...], targets: tuple[np.ndarray, ...]) -> None:
-            results = _checked(self.host.key, "forward", self.host.forward(*arrays, **settings), specs, len(specs))
+            results = _checked(
+                self.host.key, "forward", self.host.forward(*arrays, **settings), specs, len(specs)
+            )
             for target, result in zip(targets, results):
                 target[...] = result
 
         emit.host(run, inputs, outputs)
 
-    def vjp(self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **settings: Any) -> Sequence[Tensor | None]:
+    def vjp(
+        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **settings: Any
+    ) -> Sequence[Tensor | None]:
         if self.host.vjp is None:
             raise GradientError(f"host operation {self.host.key!r} has no vjp, so it has no derivative")
         cotangents = dy if isinstance(dy, tuple) else (dy,)
-        cotangents = tuple(FUNCTIONS["zeros_like"](out) if one is None else one for one, out in zip(cotangents, outputs))
+        cotangents = tuple(
+            FUNCTIONS["zeros_like"](out) if one is None else one for one, out in zip(cotangents, outputs)
+        )
         wanted = [index for index, tensor in enumerate(inputs) if tensor.dtype.kind == "f"]
         made = HostVjp(self.host, len(inputs), len(outputs))(*cotangents, *inputs, *outputs, **settings)
         made = made if isinstance(made, tuple) else (made,)
@@ -130,7 +147,9 @@ class HostVjp(Op):
         found = tuple(Spec(s.shape, s.dtype) for s in inputs if s.dtype.kind == "f")
         return found[0] if len(found) == 1 else found
 
-    def vjp(self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **settings: Any) -> Sequence[Tensor | None]:
+    def vjp(
+        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **settings: Any
+    ) -> Sequence[Tensor | None]:
         raise GradientError(f"host operation {self.host.key!r} has a first derivative only")
 
     def lower(self, emit: Any, inputs: tuple, outputs: tuple, **settings: Any) -> None:
@@ -142,7 +161,12 @@ class HostVjp(Op):
             dy, out = arrays[: self.n_outputs], arrays[cut:]
             single = self.n_outputs == 1
             assert self.host.vjp is not None
-            results = self.host.vjp(dy[0] if single else dy, *arrays[self.n_outputs : cut], out=out[0] if single else out, **settings)
+            results = self.host.vjp(
+                dy[0] if single else dy,
+                *arrays[self.n_outputs : cut],
+                out=out[0] if single else out,
+                **settings,
+            )
             checked = _checked(self.host.key, "vjp", results, specs, self.n_inputs)
             for target, place in zip(targets, places):
                 target[...] = 0.0 if checked[place] is None else checked[place]
@@ -154,7 +178,9 @@ def _checked(key: str, method: str, results: Any, specs: Sequence[Spec], count: 
     """Results of a plugin's method as a list of arrays of the promised shapes (None stays)."""
     found = list(results) if isinstance(results, (tuple, list)) else [results]
     if len(found) != count:
-        raise ShapeError(f"host operation {key!r}: {method}() returned {len(found)} results, but {count} are expected")
+        raise ShapeError(
+            f"host operation {key!r}: {method}() returned {len(found)} results, but {count} are expected"
+        )
     checked: list[Any] = []
     for position, (result, spec) in enumerate(zip(found, specs)):
         if result is None and method == "vjp":
@@ -163,10 +189,12 @@ def _checked(key: str, method: str, results: Any, specs: Sequence[Spec], count: 
         array = np.asarray(result)
         if array.shape != spec.shape:
             raise ShapeError(
-                f"host operation {key!r}: result {position} of {method}() has shape {show_shape(array.shape)}, but {show_shape(spec.shape)} is expected"
+                f"host operation {key!r}: result {position} of {method}() has shape {show_shape(array.shape)}, "
+                f"but {show_shape(spec.shape)} is expected"
             )
         if array.dtype.kind not in "fiub":
-            raise DTypeError(f"host operation {key!r}: result {position} of {method}() has elements of type {array.dtype}")
+            raise DTypeError(
+                f"host operation {key!r}: result {position} of {method}() has elements of type {array.dtype}"
+            )
         checked.append(array.astype(spec.dtype, copy=False))
     return checked
-

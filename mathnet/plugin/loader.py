@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mathnet.errors import PluginError, PluginWarning, nearest
+from mathnet.graph.tensor import HIDDEN_FOLDERS
 from mathnet.plugin.records import KINDS, record_of
 from mathnet.plugin.registry import STANDARD, Entry, Registry
 
@@ -94,6 +95,9 @@ class Loader:
                 from mathnet.version import __version__
 
                 self._load(Plugin(STANDARD, __version__, STANDARD), tier=0)
+                folder = os.path.dirname(os.path.abspath(sys.modules[STANDARD].__file__ or "")) + os.sep
+                if folder not in HIDDEN_FOLDERS:  # errors show the user's line, not that of a standard layer
+                    HIDDEN_FOLDERS.append(folder)
             if self.autoload and _names("MATHNET_PLUGINS"):
                 self._load_entry_points(tier=0)
                 self._begun[1] = True
@@ -110,12 +114,17 @@ class Loader:
 
     def _load_entry_points(self, tier: int) -> None:
         allowed, blocked = _names("MATHNET_PLUGINS"), _names("MATHNET_BLOCK") or []
-        found = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: (_distribution(e)[0], e.name, e.value))
+        found = sorted(
+            importlib.metadata.entry_points(group=GROUP), key=lambda e: (_distribution(e)[0], e.name, e.value)
+        )
         installed = {normalized(_distribution(point)[0]) for point in found} | {normalized(STANDARD)}
         for variable, names in (("MATHNET_PLUGINS", allowed or []), ("MATHNET_BLOCK", blocked)):
             for name in names:
                 if name not in installed:
-                    raise PluginError(f"{variable} names {name!r}, but no installed distribution of that name has a mathnet plugin{nearest(name, installed)}")
+                    raise PluginError(
+                        f"{variable} names {name!r}, but no installed distribution of that name has a mathnet plugin"
+                        + nearest(name, installed)
+                    )
         seen = set()
         for point in found:
             name, version = _distribution(point)
@@ -141,14 +150,26 @@ class Loader:
                 target = _import(target)
             record = record_of(target)
             if record is None and (inspect.isfunction(target) or inspect.isclass(target)):
-                raise PluginError(f'{target!r} carries no record: decorate it, for example with @mn.activation("{target.__name__.lower()}")')
-            module = target.__name__ if inspect.ismodule(target) else getattr(target, "__module__", type(target).__module__)
+                raise PluginError(
+                    f'{target!r} carries no record: decorate it, for example with @mn.activation("{target.__name__.lower()}")'
+                )
+            module = (
+                target.__name__
+                if inspect.ismodule(target)
+                else getattr(target, "__module__", type(target).__module__)
+            )
             root = module.partition(".")[0]
             version = getattr(sys.modules.get(root), "__version__", None)
             plugin = Plugin(root, None if version is None else str(version), module)
             if record is not None:
                 return self._register_object(plugin, record)
-            if any(known.module == module and known.status == "loaded" and known.traceback is None and known is not plugin for known in self.plugins):
+            if any(
+                known.module == module
+                and known.status == "loaded"
+                and known.traceback is None
+                and known is not plugin
+                for known in self.plugins
+            ):
                 return None
             self._load(plugin, tier=0, target=target, strict=True)
             return plugin
@@ -160,7 +181,11 @@ class Loader:
         if held is not None and not (held.distribution == STANDARD and record.replaces == STANDARD):
             raise PluginError(
                 f"{record.kind} {record.key!r} is registered already, by {held.distribution} ({held.module}); "
-                + (f"to replace it, declare replaces={STANDARD!r} in the decorator" if held.distribution == STANDARD else "choose another key")
+                + (
+                    f"to replace it, declare replaces={STANDARD!r} in the decorator"
+                    if held.distribution == STANDARD
+                    else "choose another key"
+                )
             )
         plugin.entries = [Entry(record.kind, record.key, plugin.distribution, plugin.version, record)]
         self.registry.add(plugin.entries, tier=0)
@@ -182,8 +207,16 @@ class Loader:
             plugin.error = f"{type(error).__name__}: {error}"
             plugin.traceback = "".join(traceback.format_exception(error))
             if strict or plugin.distribution == STANDARD:
-                raise error if isinstance(error, PluginError) else PluginError(f"plugin {plugin.module}: {plugin.error}") from error
-            warnings.warn(f"plugin {plugin.distribution} {plugin.version or ''} cannot be used: {plugin.error}", PluginWarning, stacklevel=2)
+                raise (
+                    error
+                    if isinstance(error, PluginError)
+                    else PluginError(f"plugin {plugin.module}: {plugin.error}")
+                ) from error
+            warnings.warn(
+                f"plugin {plugin.distribution} {plugin.version or ''} cannot be used: {plugin.error}",
+                PluginWarning,
+                stacklevel=2,
+            )
         if strict and plugin.notes:
             clashes = [note for note in plugin.notes if "is built in" in note]
             if clashes:
@@ -191,19 +224,25 @@ class Loader:
                 raise PluginError(f"plugin {plugin.module}: {clashes[0]}")
         self.plugins.append(plugin)
         if plugin.notes:
-            warnings.warn(f"plugin {plugin.distribution}: {'; '.join(plugin.notes)}", PluginWarning, stacklevel=2)
+            warnings.warn(
+                f"plugin {plugin.distribution}: {'; '.join(plugin.notes)}", PluginWarning, stacklevel=2
+            )
 
     def _ask(self, plugin: Plugin, target: Any) -> list[Entry]:
         """Registers ``target`` with pluggy and returns what its hooks offer."""
         needed = getattr(target, "MATHNET_API", API_VERSION)
         if not isinstance(needed, int) or needed > API_VERSION:
-            raise PluginError(f"it needs version {needed} of mathnet's plugin interface, and this mathnet offers version {API_VERSION}")
+            raise PluginError(
+                f"it needs version {needed} of mathnet's plugin interface, and this mathnet offers version {API_VERSION}"
+            )
         manager = self._plugin_manager()
         manager.register(target, name=f"{plugin.distribution}:{plugin.module}")
         for caller in manager.get_hookcallers(target) or ():
             if not caller.has_spec():
-                known = [name for name in vars(manager.hook) if name.startswith("mathnet_")]
-                raise PluginError(f"it implements the hook {caller.name!r}, which does not exist{nearest(caller.name, known)}")
+                known = [f"mathnet_{record_type.plural}" for record_type in KINDS.values()]
+                raise PluginError(
+                    f"it implements the hook {caller.name!r}, which does not exist{nearest(caller.name, known)}"
+                )
         entries: list[Entry] = []
         for kind, record_type in KINDS.items():
             hook = f"mathnet_{record_type.plural}"
@@ -239,17 +278,28 @@ def _entries(plugin: Plugin, kind: str, hook: str, offered: Any) -> list[Entry]:
     if isinstance(offered, Mapping):
         for key, reference in offered.items():
             if not isinstance(reference, str) or reference.count(":") != 1:
-                raise PluginError(f"{hook}() refers to {kind} {key!r} by {reference!r}; a reference reads 'module:object'")
-        return [Entry(kind, key, plugin.distribution, plugin.version, reference) for key, reference in offered.items()]
+                raise PluginError(
+                    f"{hook}() refers to {kind} {key!r} by {reference!r}; a reference reads 'module:object'"
+                )
+        return [
+            Entry(kind, key, plugin.distribution, plugin.version, reference)
+            for key, reference in offered.items()
+        ]
     if not isinstance(offered, (list, tuple)):
-        raise PluginError(f"{hook}() returned {type(offered).__name__}; a list of decorated objects or a dict key → 'module:object' is expected")
+        raise PluginError(
+            f"{hook}() returned {type(offered).__name__}; a list of decorated objects or a dict key → 'module:object' is expected"
+        )
     found = []
     for item in offered:
         record = record_of(item)
         if record is None:
-            raise PluginError(f'{hook}() returned {item!r}, which carries no record: decorate it with @mn.{kind}("key")')
+            raise PluginError(
+                f'{hook}() returned {item!r}, which carries no record: decorate it with @mn.{kind}("key")'
+            )
         if record.kind != kind:
-            raise PluginError(f"{hook}() returned {item!r}, which is declared as {record.kind} {record.key!r}; return it from mathnet_{record.plural}()")
+            raise PluginError(
+                f"{hook}() returned {item!r}, which is declared as {record.kind} {record.key!r}; return it from mathnet_{record.plural}()"
+            )
         found.append(Entry(kind, record.key, plugin.distribution, plugin.version, record))
     return found
 
@@ -262,8 +312,15 @@ def _forgotten(target: Any, entries: Iterable[Entry]) -> list[str]:
     notes = []
     for obj in vars(target).values():
         record = record_of(obj)
-        if record is not None and record.module == target.__name__ and (record.kind, record.key) not in offered:
-            notes.append(f"{record.kind} {record.key!r} is declared in {target.__name__} but returned by no hook; return it from mathnet_{record.plural}()")
+        if (
+            record is not None
+            and record.module == target.__name__
+            and (record.kind, record.key) not in offered
+        ):
+            notes.append(
+                f"{record.kind} {record.key!r} is declared in {target.__name__} but returned by no hook; "
+                f"return it from mathnet_{record.plural}()"
+            )
     return notes
 
 

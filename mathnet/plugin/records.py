@@ -53,11 +53,17 @@ class Record:
 
     def __post_init__(self) -> None:
         if not isinstance(self.key, str) or not _KEY.fullmatch(self.key):
-            raise PluginError(f"@mn.{self.kind}: the key must be a name in snake_case such as 'group_lasso', not {self.key!r}")
+            raise PluginError(
+                f"@mn.{self.kind}: the key must be a name in snake_case such as 'group_lasso', not {self.key!r}"
+            )
         if isinstance(self.version, bool) or not isinstance(self.version, int) or self.version < 1:
-            raise PluginError(f"@mn.{self.kind}({self.key!r}): version must be a positive integer, not {self.version!r}")
+            raise PluginError(
+                f"@mn.{self.kind}({self.key!r}): version must be a positive integer, not {self.version!r}"
+            )
         if self.gradient not in (None, "surrogate"):
-            raise PluginError(f"@mn.{self.kind}({self.key!r}): gradient must be 'surrogate' or left out, not {self.gradient!r}")
+            raise PluginError(
+                f"@mn.{self.kind}({self.key!r}): gradient must be 'surrogate' or left out, not {self.gradient!r}"
+            )
         self.check()
 
     @property
@@ -66,11 +72,17 @@ class Record:
 
     def check(self) -> None:
         """Raises PluginError when the object cannot be one of this kind."""
-        found = "class" if self.is_class else "function" if callable(self.object) else type(self.object).__name__
+        found = (
+            "class" if self.is_class else "function" if callable(self.object) else type(self.object).__name__
+        )
         if found not in self.takes:
-            raise PluginError(f"@mn.{self.kind}({self.key!r}): a {' or '.join(self.takes)} is needed, not {self.object!r}")
+            raise PluginError(
+                f"@mn.{self.kind}({self.key!r}): a {' or '.join(self.takes)} is needed, not {self.object!r}"
+            )
         if not self.is_class:
-            positional = [p for p in _parameters(self.object) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+            positional = [
+                p for p in _parameters(self.object) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+            ]
             open_ended = any(p.kind is p.VAR_POSITIONAL for p in _parameters(self.object))
             if len(positional) < len(self.arguments) and not open_ended:
                 raise PluginError(
@@ -81,16 +93,26 @@ class Record:
             from mathnet.plugin import bases
 
             if not issubclass(self.object, getattr(bases, self.base)):
-                raise PluginError(f"@mn.{self.kind}({self.key!r}): class {self.object.__name__} must be a subclass of mn.{self.base}")
-        elif self.methods and not any(all(callable(getattr(self.object, m, None)) for m in group) for group in self.methods):
+                raise PluginError(
+                    f"@mn.{self.kind}({self.key!r}): class {self.object.__name__} must be a subclass of mn.{self.base}"
+                )
+        elif self.methods and not any(
+            all(callable(getattr(self.object, m, None)) for m in group) for group in self.methods
+        ):
             wanted = ", or ".join(" and ".join(f"{m}()" for m in group) for group in self.methods)
-            raise PluginError(f"@mn.{self.kind}({self.key!r}): class {self.object.__name__} must have {wanted}")
+            raise PluginError(
+                f"@mn.{self.kind}({self.key!r}): class {self.object.__name__} must have {wanted}"
+            )
 
     @property
     def settings(self) -> dict[str, Any]:
         """Names of the settings and their defaults (``inspect.Parameter.empty`` when there is none)."""
         skip = 0 if self.is_class else len(self.arguments)
-        return {p.name: p.default for p in _parameters(self.object)[skip:] if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        return {
+            p.name: p.default
+            for p in _parameters(self.object)[skip:]
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        }
 
     @cached_property
     def _plain(self) -> Configured:
@@ -110,13 +132,17 @@ class Record:
         for name in config:
             if name not in settings and not any(p.kind is p.VAR_KEYWORD for p in _parameters(self.object)):
                 known = f"its settings are {', '.join(settings)}" if settings else "it has no settings"
-                raise ArgumentError(f"{self.kind} {self.key!r} has no setting {name!r}{nearest(name, settings)}; {known}")
+                raise ArgumentError(
+                    f"{self.kind} {self.key!r} has no setting {name!r}{nearest(name, settings)}; {known}"
+                )
 
     def _bind(self, values: tuple, config: Mapping[str, Any]) -> dict[str, Any]:
         """All settings: the given ones in their places, defaults for the others."""
         settings = self.settings
         if len(values) > len(settings):
-            raise ArgumentError(f"{self.kind} {self.key!r} takes {len(settings)} settings ({', '.join(settings)}), but {len(values)} values were given")
+            raise ArgumentError(
+                f"{self.kind} {self.key!r} takes {len(settings)} settings ({', '.join(settings)}), but {len(values)} values were given"
+            )
         given = dict(zip(settings, values))
         for name in config:
             if name in given:
@@ -125,7 +151,9 @@ class Record:
         full = {**settings, **given, **config}
         for name, value in full.items():
             if value is inspect.Parameter.empty:
-                raise ArgumentError(f"{self.kind} {self.key!r}: setting {name!r} has no default and must be given")
+                raise ArgumentError(
+                    f"{self.kind} {self.key!r}: setting {name!r} has no default and must be given"
+                )
         return full
 
     def __repr__(self) -> str:
@@ -251,7 +279,11 @@ class Configured:
         return self.record.object(*arguments, **{**self.config, **settings})
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Configured) and self.record.object is other.record.object and self.config == other.config
+        return (
+            isinstance(other, Configured)
+            and self.record.object is other.record.object
+            and self.config == other.config
+        )
 
     def __hash__(self) -> int:
         return hash((self.kind, self.key))

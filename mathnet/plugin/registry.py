@@ -32,8 +32,15 @@ class Entry:
 
     __slots__ = ("_record", "distribution", "distribution_version", "key", "kind", "reference")
 
-    def __init__(self, kind: str, key: str, distribution: str, distribution_version: str | None, target: Record | str) -> None:
-        self.kind, self.key, self.distribution, self.distribution_version = kind, key, distribution, distribution_version
+    def __init__(
+        self, kind: str, key: str, distribution: str, distribution_version: str | None, target: Record | str
+    ) -> None:
+        self.kind, self.key, self.distribution, self.distribution_version = (
+            kind,
+            key,
+            distribution,
+            distribution_version,
+        )
         self.reference: str | None = None
         self._record: Record | None = None
         if isinstance(target, str):
@@ -42,7 +49,9 @@ class Entry:
             self._record = self._located(target)
 
     def _located(self, record: Record) -> Record:
-        return dataclasses.replace(record, distribution=self.distribution, distribution_version=self.distribution_version)
+        return dataclasses.replace(
+            record, distribution=self.distribution, distribution_version=self.distribution_version
+        )
 
     @property
     def module(self) -> str:
@@ -55,10 +64,14 @@ class Entry:
             try:
                 found = getattr(importlib.import_module(module), name)
             except Exception as error:
-                raise PluginError(f"{self.kind} {self.key!r} of {self.distribution} cannot be loaded from {self.reference}: {error!r}") from error
+                raise PluginError(
+                    f"{self.kind} {self.key!r} of {self.distribution} cannot be loaded from {self.reference}: {error!r}"
+                ) from error
             record = record_of(found)
             if record is None or (record.kind, record.key) != (self.kind, self.key):
-                raise PluginError(f"{self.reference} of {self.distribution} is announced as {self.kind} {self.key!r}, but is {record or found!r}")
+                raise PluginError(
+                    f"{self.reference} of {self.distribution} is announced as {self.kind} {self.key!r}, but is {record or found!r}"
+                )
             self._record = self._located(record)
         return self._record
 
@@ -93,10 +106,15 @@ class Registry:
             built_in = self._standard(entry.kind, entry.key)
             if built_in is not None and entry.distribution != STANDARD:
                 if tier == 1:
-                    notes.append(f"{entry.kind} {entry.key!r} is built in; to replace it, declare replaces={STANDARD!r} and name the plugin explicitly")
+                    notes.append(
+                        f"{entry.kind} {entry.key!r} is built in; to replace it, declare replaces={STANDARD!r} "
+                        "and name the plugin explicitly"
+                    )
                     continue
                 if entry.record.replaces != STANDARD:
-                    notes.append(f"{entry.kind} {entry.key!r} is built in; to replace it, declare replaces={STANDARD!r} in its decorator")
+                    notes.append(
+                        f"{entry.kind} {entry.key!r} is built in; to replace it, declare replaces={STANDARD!r} in its decorator"
+                    )
                     continue
                 held.remove(built_in)
             held.append(entry)
@@ -187,7 +205,9 @@ class Registry:
         if isinstance(key, str):
             return self.find(kind, key).make(**config)
         if config:
-            raise ArgumentError(f"mn.{table_of(kind).plural}.get takes settings ({', '.join(config)}) together with a key, not with {key!r}")
+            raise ArgumentError(
+                f"mn.{table_of(kind).plural}.get takes settings ({', '.join(config)}) together with a key, not with {key!r}"
+            )
         return self.resolve(kind, key)
 
     def resolve(self, kind: str, value: Any, where: str = "") -> Any:
@@ -223,7 +243,10 @@ class Registry:
             base = getattr(bases, record_type.base)
             return isinstance(value, base) or (inspect.isclass(value) and issubclass(value, base))
         if record_type.methods:
-            return any(all(callable(getattr(value, method, None)) for method in group) for group in record_type.methods)
+            return any(
+                all(callable(getattr(value, method, None)) for method in group)
+                for group in record_type.methods
+            )
         return callable(value)
 
 
@@ -231,7 +254,9 @@ def _expected(record_type: type[Record]) -> str:
     if record_type.base:
         return f"an instance of mn.{record_type.base}"
     if record_type.methods:
-        return "an object with " + ", or ".join(" and ".join(f"{m}()" for m in group) for group in record_type.methods)
+        return "an object with " + ", or ".join(
+            " and ".join(f"{m}()" for m in group) for group in record_type.methods
+        )
     return f"a function ({', '.join(record_type.arguments)})"
 
 
@@ -242,7 +267,9 @@ def _fold(name: str) -> str:
 def table_of(kind: str) -> type[Record]:
     """The record type of a kind, or an error with near names."""
     if kind not in KINDS:
-        raise ArgumentError(f"there is no kind of plugin object named {kind!r}{nearest(kind, KINDS)}; the kinds are {', '.join(KINDS)}")
+        raise ArgumentError(
+            f"there is no kind of plugin object named {kind!r}{nearest(kind, KINDS)}; the kinds are {', '.join(KINDS)}"
+        )
     return KINDS[kind]
 
 

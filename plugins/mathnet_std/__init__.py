@@ -31,7 +31,13 @@ def mathnet_activations() -> dict[str, str]:
 
 @mn.hookimpl
 def mathnet_losses() -> dict[str, str]:
-    return _references("losses", mse="mse", mae="mae", cross_entropy="cross_entropy", binary_cross_entropy="binary_cross_entropy")
+    return _references(
+        "losses",
+        mse="mse",
+        mae="mae",
+        cross_entropy="cross_entropy",
+        binary_cross_entropy="binary_cross_entropy",
+    )
 
 
 @mn.hookimpl
@@ -56,12 +62,16 @@ def mathnet_optimizers() -> dict[str, str]:
 @mn.hookimpl
 def mathnet_initializers() -> dict[str, str]:
     scaled = [f"{family}_{law}" for family in ("glorot", "he", "lecun") for law in ("uniform", "normal")]
-    return _references("initializers", **{name: name for name in ("zeros", "ones", "constant", "uniform", "normal", *scaled)})
+    return _references(
+        "initializers", **{name: name for name in ("zeros", "ones", "constant", "uniform", "normal", *scaled)}
+    )
 
 
 @mn.hookimpl
 def mathnet_schedules() -> dict[str, str]:
-    return _references("schedules", constant="constant", step="step_decay", exponential="exponential", cosine="cosine")
+    return _references(
+        "schedules", constant="constant", step="step_decay", exponential="exponential", cosine="cosine"
+    )
 
 
 @mn.hookimpl

@@ -15,7 +15,9 @@ def aligned(name: str, y_pred: Any, y_true: Any) -> Any:
         return y_true
     if len(scores) == len(targets) + 1 and scores[-1] == 1 and scores[:-1] == targets:
         return mn.reshape(y_true, scores)
-    raise mn.ShapeError(f"{name}: the targets have shape {_shown(targets)}, but the scores have shape {_shown(scores)}; they must be the same")
+    raise mn.ShapeError(
+        f"{name}: the targets have shape {_shown(targets)}, but the scores have shape {_shown(scores)}; they must be the same"
+    )
 
 
 def per_example(values: Any) -> Any:

@@ -27,7 +27,9 @@ class CSVLog(mn.Callback):
             with open(self.path, newline="") as file:
                 header = next(csv.reader(file))
             if header != names:
-                raise mn.DataError(f"CSVLog: {self.path} has the columns {', '.join(header)}, but this training gives {', '.join(names)}")
+                raise mn.DataError(
+                    f"CSVLog: {self.path} has the columns {', '.join(header)}, but this training gives {', '.join(names)}"
+                )
         with open(self.path, "a" if self._begun else "w", newline="") as file:
             writer = csv.writer(file)
             if not self._begun:

@@ -25,7 +25,12 @@ class EarlyStopping(mn.Callback):
     """
 
     def __init__(
-        self, monitor: str | None = None, patience: int = 5, min_delta: float = 0.0, mode: str = "auto", restore_best: bool = True
+        self,
+        monitor: str | None = None,
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: str = "auto",
+        restore_best: bool = True,
     ) -> None:
         if isinstance(patience, bool) or not isinstance(patience, int) or patience < 0:
             raise mn.ArgumentError(f"EarlyStopping: patience must be an integer from 0, not {patience!r}")
@@ -48,7 +53,9 @@ class EarlyStopping(mn.Callback):
     def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, float]) -> None:
         name = self.monitor or ("val_loss" if "val_loss" in logs else "loss")
         if name not in logs:
-            raise mn.ArgumentError(f"EarlyStopping: there is no {name!r} to monitor; the history has {', '.join(logs)}")
+            raise mn.ArgumentError(
+                f"EarlyStopping: there is no {name!r} to monitor; the history has {', '.join(logs)}"
+            )
         value = logs[name]
         larger = self.mode == "max" or (self.mode == "auto" and name.endswith("accuracy"))
         gain = value - self.best if larger else self.best - value
@@ -67,7 +74,12 @@ class EarlyStopping(mn.Callback):
             live[key][...] = array
 
     def state(self) -> dict[str, Any]:
-        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self._waited, "weights": dict(self._weights)}
+        return {
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "waited": self._waited,
+            "weights": dict(self._weights),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.best, self.best_epoch, self._waited = state["best"], state["best_epoch"], state["waited"]

@@ -23,10 +23,14 @@ class Progress(mn.Callback):
         from tqdm import tqdm
 
         total = getattr(trainer, "steps_per_epoch", None)
-        self._bar = tqdm(total=total, desc=f"epoch {epoch + 1}", unit="step", file=sys.stderr, mininterval=0.1)
+        self._bar = tqdm(
+            total=total, desc=f"epoch {epoch + 1}", unit="step", file=sys.stderr, mininterval=0.1
+        )
 
     def on_step_end(self, trainer: Any, step: int, loss: float) -> None:
-        if self._bar is not None and self._bar.update(1):  # true when the bar was drawn: formatting every loss would cost more than a step
+        if self._bar is not None and self._bar.update(
+            1
+        ):  # true when the bar was drawn: formatting every loss would cost more than a step
             self._bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
 
     def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, float]) -> None:

@@ -19,7 +19,9 @@ class Activation(mn.Layer):
     def __init__(self, activation: Any, name: str | None = None) -> None:
         self.activation = mn.activations.get(activation)
         if self.activation is None:
-            raise mn.ArgumentError("Activation: an activation must be given; 'linear' is the one that does nothing")
+            raise mn.ArgumentError(
+                "Activation: an activation must be given; 'linear' is the one that does nothing"
+            )
 
     def call(self, x: Any) -> Any:
         return self.activation(x)

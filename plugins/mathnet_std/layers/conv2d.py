@@ -74,11 +74,19 @@ class Conv2D(mn.Layer):
         )
         self.bias = None
         if self.use_bias:
-            self.bias = self.param("bias", (self.filters,), self.bias_initializer, self.bias_regularizer, self.bias_constraint)
+            self.bias = self.param(
+                "bias", (self.filters,), self.bias_initializer, self.bias_regularizer, self.bias_constraint
+            )
 
     def call(self, x: Any) -> Any:
         padding = window_padding(x.shape, self.kernel_size, self.strides, self.padding, self.dilation_rate)
         y = mn.conv2d(
-            x, self.kernel, self.bias, stride=self.strides, padding=padding, dilation=self.dilation_rate, groups=self.groups
+            x,
+            self.kernel,
+            self.bias,
+            stride=self.strides,
+            padding=padding,
+            dilation=self.dilation_rate,
+            groups=self.groups,
         )
         return y if self.activation is None else self.activation(y)

@@ -52,10 +52,16 @@ class Dense(mn.Layer):
         if len(input_shape) < 2:
             raise mn.ShapeError("the input must have at least two axes, (batch, features)")
         self.kernel = self.param(
-            "kernel", (input_shape[-1], self.units), self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint
+            "kernel",
+            (input_shape[-1], self.units),
+            self.kernel_initializer,
+            self.kernel_regularizer,
+            self.kernel_constraint,
         )
         if self.use_bias:
-            self.bias = self.param("bias", (self.units,), self.bias_initializer, self.bias_regularizer, self.bias_constraint)
+            self.bias = self.param(
+                "bias", (self.units,), self.bias_initializer, self.bias_regularizer, self.bias_constraint
+            )
 
     def call(self, x: Any) -> Any:
         if x.shape[-1] != self.kernel.shape[0]:

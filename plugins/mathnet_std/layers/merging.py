@@ -8,7 +8,9 @@ import mathnet as mn
 class _Merge(mn.Layer):
     def build(self, input_shape: Any) -> None:
         if not isinstance(input_shape, list) or len(input_shape) < 2:
-            raise mn.ShapeError(f"{type(self).__name__} takes a list of at least two inputs: {type(self).__name__}()([a, b])")
+            raise mn.ShapeError(
+                f"{type(self).__name__} takes a list of at least two inputs: {type(self).__name__}()([a, b])"
+            )
 
 
 @mn.layer("add")
@@ -57,7 +59,9 @@ class Concatenate(_Merge):
 
     def __init__(self, axis: int = -1, name: str | None = None) -> None:
         if isinstance(axis, bool) or not isinstance(axis, int) or axis == 0:
-            raise mn.ArgumentError(f"Concatenate: axis must be an integer other than 0 (the batch axis), not {axis!r}")
+            raise mn.ArgumentError(
+                f"Concatenate: axis must be an integer other than 0 (the batch axis), not {axis!r}"
+            )
         self.axis = axis
 
     def call(self, x: list) -> Any:

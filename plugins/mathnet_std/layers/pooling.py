@@ -7,7 +7,9 @@ from mathnet_std.layers.windows import pair, window_padding
 
 
 class _Pool2D(mn.Layer):
-    def __init__(self, pool_size: Any = 2, strides: Any = None, padding: Any = "valid", name: str | None = None) -> None:
+    def __init__(
+        self, pool_size: Any = 2, strides: Any = None, padding: Any = "valid", name: str | None = None
+    ) -> None:
         kind = type(self).__name__
         self.pool_size = pair(kind, "pool_size", pool_size)
         self.strides = self.pool_size if strides is None else pair(kind, "strides", strides)
@@ -48,4 +50,6 @@ class AvgPool2D(_Pool2D):
 
     def call(self, x: Any) -> Any:
         padding = window_padding(x.shape, self.pool_size, self.strides, self.padding)
-        return mn.avg_pool2d(x, self.pool_size, stride=self.strides, padding=padding, count_include_pad=self.padding != "same")
+        return mn.avg_pool2d(
+            x, self.pool_size, stride=self.strides, padding=padding, count_include_pad=self.padding != "same"
+        )

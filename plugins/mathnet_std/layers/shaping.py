@@ -37,9 +37,16 @@ class Reshape(mn.Layer):
     """
 
     def __init__(self, target_shape: tuple[int, ...], name: str | None = None) -> None:
-        self.target_shape = tuple(target_shape) if isinstance(target_shape, (tuple, list)) else (target_shape,)
-        if any(isinstance(n, bool) or not isinstance(n, int) or n < -1 for n in self.target_shape) or self.target_shape.count(-1) > 1:
-            raise mn.ArgumentError(f"Reshape: target_shape must be a tuple of sizes with at most one -1, not {target_shape!r}")
+        self.target_shape = (
+            tuple(target_shape) if isinstance(target_shape, (tuple, list)) else (target_shape,)
+        )
+        if (
+            any(isinstance(n, bool) or not isinstance(n, int) or n < -1 for n in self.target_shape)
+            or self.target_shape.count(-1) > 1
+        ):
+            raise mn.ArgumentError(
+                f"Reshape: target_shape must be a tuple of sizes with at most one -1, not {target_shape!r}"
+            )
 
     def call(self, x: Any) -> Any:
         given = _product(x.shape[1:])
@@ -50,7 +57,9 @@ class Reshape(mn.Layer):
                 raise mn.ShapeError(f"{given} elements per example cannot be arranged as {target}")
             target = tuple(given // known if n == -1 else n for n in target)
         elif _product(target) != given:
-            raise mn.ShapeError(f"{given} elements per example cannot be arranged as {target}, which has {_product(target)}")
+            raise mn.ShapeError(
+                f"{given} elements per example cannot be arranged as {target}, which has {_product(target)}"
+            )
         return mn.reshape(x, (x.shape[0], *target))
 
 

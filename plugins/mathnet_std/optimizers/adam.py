@@ -15,7 +15,12 @@ class Adam:
     """
 
     def __init__(
-        self, learning_rate: Any = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 0.0
+        self,
+        learning_rate: Any = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
     ) -> None:
         name = type(self).__name__
         self.learning_rate = rate(name, learning_rate)
@@ -28,7 +33,9 @@ class Adam:
     def init(self, param: Any) -> dict[str, Any]:
         return {"mean": mn.zeros_like(param), "square": mn.zeros_like(param), "step": 0.0}
 
-    def update(self, param: Any, grad: Any, state: dict[str, Any], learning_rate: Any) -> tuple[Any, dict[str, Any]]:
+    def update(
+        self, param: Any, grad: Any, state: dict[str, Any], learning_rate: Any
+    ) -> tuple[Any, dict[str, Any]]:
         if self._decays:
             param, grad = self._decay(param, grad, learning_rate)
         step = state["step"] + 1.0
@@ -51,7 +58,12 @@ class AdamW(Adam):
     """
 
     def __init__(
-        self, learning_rate: Any = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 1e-2
+        self,
+        learning_rate: Any = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 1e-2,
     ) -> None:
         super().__init__(learning_rate, beta1, beta2, epsilon, weight_decay)
 

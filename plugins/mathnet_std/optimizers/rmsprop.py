@@ -35,7 +35,9 @@ class RMSprop:
         names = ["square", *(["mean"] if self.centered else []), *(["velocity"] if self._moves else [])]
         return {name: mn.zeros_like(param) for name in names}
 
-    def update(self, param: Any, grad: Any, state: dict[str, Any], learning_rate: Any) -> tuple[Any, dict[str, Any]]:
+    def update(
+        self, param: Any, grad: Any, state: dict[str, Any], learning_rate: Any
+    ) -> tuple[Any, dict[str, Any]]:
         if self._decays:
             grad = grad + self.weight_decay * param
         square = self.rho * state["square"] + (1.0 - self.rho) * mn.square(grad)

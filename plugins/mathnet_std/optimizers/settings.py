@@ -7,7 +7,12 @@ import mathnet as mn
 
 def number(optimizer: str, name: str, value: Any, below: float | None = None) -> float:
     """A float ≥ 0 (and < ``below``), or an error that names optimizer and setting."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0.0 and (below is None or value < below)
+    good = (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and value >= 0.0
+        and (below is None or value < below)
+    )
     if not good:
         limit = "" if below is None else f" and below {below:g}"
         raise mn.ArgumentError(f"{optimizer}: {name} must be a number from 0{limit}, not {value!r}")

@@ -15,7 +15,13 @@ class SGD:
     A momentum or weight decay of 0 leaves its term out of the plan, so raise it in the constructor and not later.
     """
 
-    def __init__(self, learning_rate: Any = 1e-2, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self,
+        learning_rate: Any = 1e-2,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
         self.learning_rate = rate("SGD", learning_rate)
         self.momentum = number("SGD", "momentum", momentum)
         self.weight_decay = number("SGD", "weight_decay", weight_decay)
@@ -27,7 +33,9 @@ class SGD:
     def init(self, param: Any) -> dict[str, Any]:
         return {"velocity": mn.zeros_like(param)} if self._moves else {}
 
-    def update(self, param: Any, grad: Any, state: dict[str, Any], learning_rate: Any) -> tuple[Any, dict[str, Any]]:
+    def update(
+        self, param: Any, grad: Any, state: dict[str, Any], learning_rate: Any
+    ) -> tuple[Any, dict[str, Any]]:
         if self._decays:
             grad = grad + self.weight_decay * param
         if not self._moves:
