@@ -86,6 +86,11 @@ def test_an_equal_descriptor_that_is_another_object_is_accepted(kernels):
     np.testing.assert_array_equal(add_call(kernels)(y, y), 2)
 
 
+def test_a_call_that_was_never_initialised_refuses_to_run():
+    with pytest.raises(TypeError):
+        Call.__new__(Call)()
+
+
 def test_errors_of_rebind_pass_through(kernels):
     with pytest.raises(AssertionError, match="rebind was called"):
         add_call(kernels)()

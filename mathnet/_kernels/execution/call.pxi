@@ -79,6 +79,7 @@ cdef class Call:
                     f"free are {program.unbound}"
                 )
         self.plan_arguments()
+        self.entry = enter_call  # last: an object without it refuses to be called
 
     cdef int plan_arguments(self) except -1:
         """The C form of the specs, and the places of what lies in the workspace's staging memory."""
@@ -132,9 +133,6 @@ cdef class Call:
         self.program.check_nested_bindings()
         self.checked_at = bind_count
         return 0
-
-    def __cinit__(self):
-        self.entry = enter_call
 
     def __call__(self, *args, **kwargs):
         # For whoever looks the method up; ``call(…)`` itself enters enter_call without it.
