@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mathnet.graph.dtypes import BOOL
 from mathnet.graph.graph import Graph
 from mathnet.graph.op import CONSTANT, LEAVES
 from mathnet.graph.tensor import Node, Tensor
@@ -159,11 +160,17 @@ class _Merger:
             self._split(members)
 
     def _fusable(self, producer: Node, user: Node) -> bool:
+        """Whether a value can stay in a register: both elementwise, over one shape, in one real type.
+
+        An integer made by a program on floats is cut only when it is stored.
+        """
+        made = producer.outputs[0]
         return (
             self.unit[id(producer)].kind == "elementwise"
             and self.unit[id(user)].kind == "elementwise"
-            and producer.outputs[0].shape == user.outputs[0].shape
+            and made.shape == user.outputs[0].shape
             and _real(producer) == _real(user)
+            and made.dtype in (_real(user), BOOL)
         )
 
     def _split(self, members: list[Node]) -> None:
