@@ -275,7 +275,8 @@ def _collapse_flagged(
     for axis in range(1, len(shape) + 1):
         if axis == len(shape) or flags[axis] != flags[start]:
             sizes, walked = collapse(shape[start:axis], [s[start:axis] for s in strides])
-            if sizes != (1,) or flags[start]:
+            # a kept axis of size 1 between reduced ones stays: sums then have the order that they have in a larger batch
+            if sizes != (1,) or flags[start] or (start > 0 and axis < len(shape)):
                 pieces.append((sizes, walked, flags[start]))
             start = axis
     sizes = sum([p[0] for p in pieces], ())
