@@ -23,6 +23,7 @@ def runnable(op: Any) -> bool:
     return (
         op in LEAVES
         or op.transparent
+        or op.reduction is not None
         or op.lower is not None
         or op.view is not None
         or getattr(op, "program", None) is not None
