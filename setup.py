@@ -92,7 +92,7 @@ def runner() -> Extension:
 def extensions() -> list[Extension]:
     directives = {"language_level": 3, "boundscheck": DEBUG, "wraparound": False, "cdivision": True, "initializedcheck": DEBUG}
     return cythonize(
-        [*kernel_tables(), dispatch()] + ([runner()] if (ROOT / KERNELS / "runner.pyx").exists() else []),
+        [*kernel_tables(), dispatch(), runner()],
         include_path=[str(KERNELS)],
         build_dir="build/cython",
         compiler_directives=directives,

@@ -18,12 +18,12 @@ cdef extern from "cpu.h":
 cdef extern from "opcodes.h":
     """
     static const char *const mn_opcode_names[] = {
-    #define X(name, reads) #name,
+    #define X(name, reads, cost) #name,
         MN_OPCODES(X)
     #undef X
     };
     static const int mn_opcode_reads[] = {
-    #define X(name, reads) reads,
+    #define X(name, reads, cost) reads,
         MN_OPCODES(X)
     #undef X
     };

@@ -22,6 +22,10 @@
 #define MN_VECTOR_BYTES 16
 #endif
 
+#if defined(__FMA__)
+#define MN_HAS_FMA 1
+#endif
+
 #ifdef MN_REAL_IS_DOUBLE
 typedef double mn_real;
 typedef int64_t mn_int;
@@ -92,23 +96,21 @@ MN_INLINE void v_store(mn_real *p, mn_vec v)
     *(mn_vec_in_memory *)p = (mn_vec_in_memory)v;
 }
 
-#if defined(__AVX2__)
-MN_INLINE mn_ivec v_lane_mask(int n) /* -1 in the first n lanes */
+MN_INLINE mn_ivec v_first_lanes(int n) /* -1 in the first n lanes, 0 in the others */
 {
     mn_ivec lane;
     for (int i = 0; i < VL; i++)
         lane[i] = i;
     return lane < (mn_ivec){0} + (mn_int)n;
 }
-#endif
 
 /* The first n lanes (0 <= n <= VL) from memory, 0 in the others; reads nothing beyond them. */
 MN_INLINE mn_vec v_load_partial(const mn_real *p, int n)
 {
 #if defined(__AVX2__) && defined(MN_REAL_IS_DOUBLE)
-    return (mn_vec)_mm256_maskload_pd(p, (__m256i)v_lane_mask(n));
+    return (mn_vec)_mm256_maskload_pd(p, (__m256i)v_first_lanes(n));
 #elif defined(__AVX2__)
-    return (mn_vec)_mm256_maskload_ps(p, (__m256i)v_lane_mask(n));
+    return (mn_vec)_mm256_maskload_ps(p, (__m256i)v_first_lanes(n));
 #else
     mn_vec v = {0};
     for (int i = 0; i < VL; i++)
@@ -209,6 +211,12 @@ MN_INLINE mn_vec v_select(mn_ivec mask, mn_vec a, mn_vec b)
 #endif
 }
 
+/* The first n lanes from memory as v_load_partial does, missing in the others */
+MN_INLINE mn_vec v_load_partial_or(const mn_real *p, int n, mn_real missing)
+{
+    return v_select(v_first_lanes(n), v_load_partial(p, n), v_splat(missing));
+}
+
 /* mask ? a : 0 */
 MN_INLINE mn_vec v_and(mn_ivec mask, mn_vec a)
 {
@@ -232,7 +240,7 @@ MN_INLINE int v_any(mn_ivec mask)
 /* a*b + c, rounded once where the instruction set has it, else twice: explicit, so bits never depend on the compiler. */
 MN_INLINE mn_vec v_fma(mn_vec a, mn_vec b, mn_vec c)
 {
-#if defined(__FMA__)
+#if defined(MN_HAS_FMA)
     return (mn_vec)MN_X86(fmadd)((MN_X86_VEC)a, (MN_X86_VEC)b, (MN_X86_VEC)c);
 #else
     return a * b + c;
@@ -242,7 +250,7 @@ MN_INLINE mn_vec v_fma(mn_vec a, mn_vec b, mn_vec c)
 /* c - a*b */
 MN_INLINE mn_vec v_fnma(mn_vec a, mn_vec b, mn_vec c)
 {
-#if defined(__FMA__)
+#if defined(MN_HAS_FMA)
     return (mn_vec)MN_X86(fnmadd)((MN_X86_VEC)a, (MN_X86_VEC)b, (MN_X86_VEC)c);
 #else
     return c - a * b;
@@ -350,17 +358,34 @@ MN_INLINE mn_vec v_from_int(mn_ivec a)
 
 /* ---- across lanes ---- */
 
+/* Lane i of the result is lane i + half of v, for i < half; the other lanes are unspecified.  half is a constant. */
+MN_INLINE mn_vec v_upper(mn_vec v, int half)
+{
+#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector) && VL == 8
+    if (half == 4)
+        return __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7);
+    if (half == 2)
+        return __builtin_shufflevector(v, v, 2, 3, 2, 3, 6, 7, 6, 7);
+    return __builtin_shufflevector(v, v, 1, 1, 3, 3, 5, 5, 7, 7);
+#elif defined(__has_builtin) && __has_builtin(__builtin_shufflevector) && VL == 4
+    if (half == 2)
+        return __builtin_shufflevector(v, v, 2, 3, 2, 3);
+    return __builtin_shufflevector(v, v, 1, 1, 3, 3);
+#else
+    mn_vec upper = v;
+    for (int i = 0; i < half; i++)
+        upper[i] = v[i + half];
+    return upper;
+#endif
+}
+
 /* The sum of all lanes: lower half + upper half, again and again. */
 MN_INLINE mn_real v_hsum(mn_vec v)
 {
-    mn_real lane[VL];
-    memcpy(lane, &v, sizeof v);
 #pragma GCC unroll 8
     for (int half = VL / 2; half > 0; half /= 2)
-#pragma GCC unroll 8
-        for (int i = 0; i < half; i++)
-            lane[i] += lane[i + half];
-    return lane[0];
+        v += v_upper(v, half);
+    return v[0];
 }
 
 /* Transposes VL vectors of VL lanes in place. */

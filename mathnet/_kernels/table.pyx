@@ -7,11 +7,15 @@ The module offers nothing but the capsule ``__table__``, which ``dispatch.pyx`` 
 
 include "table_entries.pxi"
 
+include "storage.pxi"
+include "elementwise.pxi"
+include "elementwise_reduce.pxi"
 include "copy.pxi"
 include "gemm.pxi"
 include "phase_rows.pxi"
 include "pooling.pxi"
 
+register_elementwise()
 register_copy()
 register_gemm()
 register_pooling()

@@ -95,7 +95,7 @@ cdef int64_t field_count = 0
 cdef const char *open_descriptor = NULL     # the descriptor whose fields are being entered
 
 
-cdef int add_kernel(const char *name, mn_kernel fn, mn_sizes_fn sizes, const void *descriptor,
+cdef int add_kernel(const char *name, mn_kernel fn, mn_sizes_fn sizes, void *descriptor,
                     int64_t descriptor_size, int64_t tail_item) except -1:
     """Opens a new entry; descriptor is any instance of its struct, against which field offsets are taken."""
     global open_descriptor

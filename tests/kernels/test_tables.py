@@ -28,7 +28,8 @@ def test_every_usable_table_loads_and_fills(isa, real):
 def test_both_real_types_offer_the_same_kernels():
     for isa in USABLE:
         f32, f64 = (kernels.load_table(isa, real) for real in ("float32", "float64"))
-        assert f32.keys() == f64.keys()
+        assert f64.keys() - f32.keys() == {"elementwise_i64"}  # registers of 8 bytes
+        assert not f32.keys() - f64.keys()
         for name, kernel in f32.items():
             assert kernel.field_names == f64[name].field_names
             assert kernel.address != f64[name].address
