@@ -166,9 +166,12 @@ class Graph:
         """The graph with unknown sizes replaced; operations with ``trace(inputs, mode, **attrs)`` are traced into."""
 
         def bound(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
-            attrs = (
-                {key: _substitute(value, sizes) for key, value in node.attrs.items()} if sizes else node.attrs
-            )
+            attrs = node.attrs
+            if sizes:
+                attrs = {key: _substitute(value, sizes) for key, value in attrs.items()}
+            for key, value in attrs.items():
+                if isinstance(value, Graph):  # the body of a loop
+                    attrs = {**attrs, key: value.bind(sizes, **mode)}
             trace = getattr(node.op, "trace", None)
             if trace is not None:
                 return trace(inputs, mode, **attrs)
@@ -269,6 +272,8 @@ def _attr_key(node: Node) -> Any:
         return (type(value), str(value), node.attrs["spec"]._key())
     if node.op is VARIABLE:
         return id(node.attrs["variable"])
+    if node.op.transparent:  # attributes matter to derivatives only, and rules are new objects in every trace
+        return ()
     return tuple([(key, _freeze(value)) for key, value in node.attrs.items()])
 
 

@@ -34,6 +34,7 @@ class Trace:
         self._path: list[str] = []
         self._draws: dict[str, int] = {}
         self._tokens: list[Token] = []
+        self.index: Tensor | None = None  # inside bodies of scan: the position, which draws depend on
         self.frozen_state: str | None = (
             None  # set inside bodies of scan: the reason why assignments are refused
         )

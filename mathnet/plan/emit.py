@@ -258,7 +258,8 @@ class Emitter:
     ) -> None:
         """Adds ``length`` runs of ``body`` (a Graph: inputs carries, xs, consts[, index]; outputs carries, ys).
 
-        carries: (initial value, stack) pairs; the stack of shape (length+1, …) receives every carry, None: only the last is kept.
+        carries: (initial value, stack) pairs; the stack of shape (length+1, …) receives every carry in the order of the axis
+        (in reverse the initial value is its last entry); None: only the last carry is kept.
         xs, ys: stacked along axis 0; finals: where the last carries go.
         """
         plan = self._compile_body(body)  # type: ignore[misc]
@@ -274,14 +275,15 @@ class Emitter:
             item = init.size
             step = init.nbytes
             if stack is not None:
-                store, modulo, last = stack, 0, length
-                written = (step, step)  # first address and stride of what iteration 0, 1, … writes
+                store, modulo, first, last = stack, 0, length * reverse, length * (not reverse)
+                read, written = (step * reverse, step), (step * (not reverse), step)  # start and stride
             else:
-                store, modulo, last = self.temporary((2, *init.shape), init.dtype), 2, length % 2
-                written = (step, -step)  # two slots in turn
-            self.copy(init, store.with_shape(init.shape))
-            bindings.append(("input", k, store, step, modulo, False, 0))
-            bindings.append(("output", k, store, written[1], modulo, False, written[0]))
+                store, modulo, first, last = self.temporary((2, *init.shape), init.dtype), 2, 0, length % 2
+                read, written = (0, step), (step, -step)  # two slots in turn
+            backwards = reverse and stack is not None
+            self.copy(init, store.with_shape(init.shape, offset=first * item))
+            bindings.append(("input", k, store, read[1], modulo, backwards, read[0]))
+            bindings.append(("output", k, store, written[1], modulo, backwards, written[0]))
             writes.append(store)
             after.append((store.with_shape(init.shape, offset=last * item), final))
         n_carry = len(carries)
@@ -301,7 +303,7 @@ class Emitter:
         instruction.inputs, instruction.outputs = tuple(reads), tuple(writes)
         instruction.bindings = bindings
         instruction.function = None
-        instruction.program = index
+        instruction.program = ("reverse" if reverse else "forward") if index else None
         self._add(instruction)
         for source, final in after:
             self.copy(source, final)

@@ -11,11 +11,12 @@ from mathnet.errors import GraphError
 from mathnet.graph.graph import Graph, _attr_key, rebuild
 from mathnet.graph.op import CAPTURE, CONSTANT, INPUT, LEAVES, OPS
 from mathnet.graph.tensor import Node, Spec, Tensor
+from mathnet.transform.prune import prune
 
 
 def simplify(graph: Graph) -> Graph:
     """Every operation one that a plan can run; nothing computed twice; numbers folded."""
-    return graph.replace(_Merge()) if not _expandable(graph) else expand(graph).replace(_Merge())
+    return prune(expand(graph).replace(_Merge()))
 
 
 def runnable(op: Any) -> bool:
