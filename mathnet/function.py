@@ -24,7 +24,7 @@ from mathnet.graph.graph import Graph, Rewriter
 from mathnet.graph.op import CAPTURE, INPUT, VARIABLE, as_tensor, input_tensor
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.graph.trace import Trace, current_trace
-from mathnet.graph.tree import LEAF, Structure, flatten, unflatten
+from mathnet.graph.tree import LEAF, Structure, flatten, map_leaves, unflatten
 from mathnet.ops.control import identity
 from mathnet.plan import Plan, plan_for
 
@@ -65,15 +65,21 @@ class TracedCall:
     """One call of a function on symbolic stand-ins for its arguments.
 
     inputs, arrays: the stand-ins of arrays and the arrays; outputs, structure: what the function returned; ``open`` says that the
-    outputs depend on tensors of a trace around this one, so that they have no value yet.
+    outputs depend on tensors of a trace around this one, so that they have no value yet.  along: an earlier call whose tensors ``f``
+    uses, with its inputs.
     """
 
-    def __init__(self, f: Callable, args: tuple, kwargs: dict[str, Any], name: str) -> None:
+    def __init__(
+        self, f: Callable, args: tuple, kwargs: dict[str, Any], name: str, along: TracedCall | None = None
+    ) -> None:
         self.name = name
         leaves, structure = flatten((args, kwargs))
-        self.open = any(is_symbolic(leaf) for leaf in leaves)
+        self.open = any(is_symbolic(leaf) for leaf in leaves) or (along is not None and along.open)
         self.inputs: list[Tensor] = []
         self.arrays: list[np.ndarray] = []
+        if along is not None:
+            self.inputs += along.inputs
+            self.arrays += along.arrays
         given = [self._stand_in(leaf) for leaf in leaves]
         self.args, self.kwargs = unflatten(structure, given)
         outer = current_trace()
@@ -110,10 +116,10 @@ class TracedCall:
                     self.open = True
                     break
         if self.open and self.inputs:
-            self.outputs = Rewriter(self._captured()).run(self.outputs)
-
-    def _captured(self) -> dict[Tensor, Tensor]:
-        return {t: identity(CAPTURE(spec=t.spec, array=a)) for t, a in zip(self.inputs, self.arrays)}
+            known = {t: identity(CAPTURE(spec=t.spec, array=a)) for t, a in zip(self.inputs, self.arrays)}
+            self.outputs = Rewriter(known).run(self.outputs)
+            self.args = map_leaves(lambda leaf: known.get(leaf, leaf) if isinstance(leaf, Tensor) else leaf, self.args)
+            self.inputs, self.arrays = [], []
 
     def result(self) -> Any:
         """The nest of results: tensors of an open call, else arrays, computed now."""
