@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mathnet.errors import ArgumentError, DTypeError, GradientError, ShapeError
-from mathnet.function import TracedCall, run
+from mathnet.functions import TracedCall, run
 from mathnet.graph.dim import Dim, product, show_shape
 from mathnet.graph.dtypes import is_float
 from mathnet.graph.graph import walk
@@ -74,7 +74,9 @@ def hvp(f: Callable, argnums: Argnums = 0) -> Callable:
 
     def product_of(*args: Any, **kwargs: Any) -> Any:
         if len(args) < 2:
-            raise ArgumentError("hvp: the arguments of the function and then the vector are needed: hvp(f)(x, v)")
+            raise ArgumentError(
+                "hvp: the arguments of the function and then the vector are needed: hvp(f)(x, v)"
+            )
         *rest, vector = args
         leaves, structure = _wrt(rest, argnums, "hvp")
         _, slopes = build(*rest, **kwargs)
@@ -92,7 +94,9 @@ def _value_and_grad(f: Callable, argnums: Argnums, name: str) -> Callable:
         leaves, structure = _wrt(args, argnums, name)
         value = f(*args, **kwargs)
         if isinstance(value, (tuple, list, dict)) or value is None:
-            raise GradientError(f"{name}: the function returned a {type(value).__name__}; it must return one scalar")
+            raise GradientError(
+                f"{name}: the function returned a {type(value).__name__}; it must return one scalar"
+            )
         value = as_tensor(value, f"{name}: result of the function")
         if value.shape != ():
             raise GradientError(
@@ -100,7 +104,9 @@ def _value_and_grad(f: Callable, argnums: Argnums, name: str) -> Callable:
                 "reduce it with mn.sum or mn.mean, or use mn.jacobian or mn.vjp"
             )
         if not is_float(value.dtype):
-            raise DTypeError(f"{name}: the function returned {value.dtype}; a derivative needs float32 or float64")
+            raise DTypeError(
+                f"{name}: the function returned {value.dtype}; a derivative needs float32 or float64"
+            )
         found = gradient([value], [constant(1.0, value.dtype)], leaves)
         return value, unflatten(structure, _or_zeros(found, leaves))
 
@@ -157,7 +163,9 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     """
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, (tuple, list)):
-            raise ArgumentError(f"jvp: {name} must be a tuple with one entry per argument, not {type(given).__name__}")
+            raise ArgumentError(
+                f"jvp: {name} must be a tuple with one entry per argument, not {type(given).__name__}"
+            )
 
     def build(primals: Any, tangents: Any) -> tuple[Any, Any]:
         leaves, structure = flatten(primals)
@@ -219,10 +227,14 @@ def hessian(f: Callable, argnums: Argnums = 0) -> Callable:
 def _rows(output: Tensor, leaves: Sequence[Tensor]) -> list[Tensor]:
     """∂output/∂leaf for each leaf, of shape output.shape + leaf.shape."""
     if not is_float(output.dtype):
-        raise DTypeError(f"jacobian: the function returned {output.dtype}; a derivative needs float32 or float64")
+        raise DTypeError(
+            f"jacobian: the function returned {output.dtype}; a derivative needs float32 or float64"
+        )
     size = product(output.shape)
     if isinstance(size, Dim) or any(isinstance(s, Dim) for t in leaves for s in t.shape):
-        raise ShapeError(f"jacobian: the sizes in {show_shape(output.shape)} must be known; the model's batch size is not")
+        raise ShapeError(
+            f"jacobian: the sizes in {show_shape(output.shape)} must be known; the model's batch size is not"
+        )
 
     def row(unit: Tensor) -> list[Tensor]:
         return _or_zeros(gradient([output], [unit], leaves), leaves)
@@ -283,13 +295,17 @@ def custom_vjp(f: Callable, vjp: Callable, jvp: Callable | None = None) -> Calla
             if len(args) == 1 and not isinstance(found, tuple):
                 found = (found,)
             if not isinstance(found, (tuple, list)) or len(found) != len(args):
-                raise GradientError(f"{name}: its vjp must return {len(args)} cotangents, one per argument, not {found!r}")
+                raise GradientError(
+                    f"{name}: its vjp must return {len(args)} cotangents, one per argument, not {found!r}"
+                )
             flat: list[Any] = []
             for given, child in zip(found, structure.children):
                 count = _leaf_count(child)
                 parts = [None] * count if given is None else _leaves_or_none(given)
                 if len(parts) != count:
-                    raise GradientError(f"{name}: its vjp returned {len(parts)} arrays for an argument of {count}")
+                    raise GradientError(
+                        f"{name}: its vjp returned {len(parts)} arrays for an argument of {count}"
+                    )
                 flat += parts
             return [flat[k] for k in positions]
 
@@ -314,7 +330,9 @@ def custom_vjp(f: Callable, vjp: Callable, jvp: Callable | None = None) -> Calla
     return _transformed(build, f, "custom_vjp")
 
 
-def _refuse_captured(results: Sequence[Tensor], stand_ins: Sequence[Tensor], leaves: Sequence[Any], name: str) -> None:
+def _refuse_captured(
+    results: Sequence[Tensor], stand_ins: Sequence[Tensor], leaves: Sequence[Any], name: str
+) -> None:
     arguments = [t for t in leaves if isinstance(t, Tensor)]
     for node in walk(results, stop=[*stand_ins, *arguments]):
         if node.op is INPUT or node.op is VARIABLE:
@@ -369,7 +387,9 @@ def _wrt(args: Sequence, argnums: Argnums, name: str) -> tuple[list[Tensor], Str
         if isinstance(k, bool) or not isinstance(k, int):
             raise ArgumentError(f"{name}: argnums must be an int or a tuple of ints, not {argnums!r}")
         if not -len(args) <= k < len(args):
-            raise ArgumentError(f"{name}: argnums={argnums!r}, but the function was called with {len(args)} positional arguments")
+            raise ArgumentError(
+                f"{name}: argnums={argnums!r}, but the function was called with {len(args)} positional arguments"
+            )
     chosen = tuple([args[k] for k in wanted])
     leaves, structure = flatten(chosen if isinstance(argnums, tuple) else chosen[0])
     for k in wanted:
@@ -381,14 +401,18 @@ def _wrt(args: Sequence, argnums: Argnums, name: str) -> tuple[list[Tensor], Str
 def _require_float(leaf: Any, where: str) -> None:
     if not isinstance(leaf, Tensor) or not is_float(leaf.dtype):
         what = leaf.dtype if isinstance(leaf, Tensor) else f"{type(leaf).__name__} {leaf!r}"
-        raise DTypeError(f"{where} holds {what}; derivatives are taken by float32 and float64 arrays and by floats: convert it, or leave it out")
+        raise DTypeError(
+            f"{where} holds {what}; derivatives are taken by float32 and float64 arrays and by floats: convert it, or leave it out"
+        )
 
 
 def _matching(given: Any, structure: Structure, like: Sequence[Any], where: str) -> list[Any]:
     """The leaves of ``given``, which must nest like ``structure`` and have the shapes of ``like``; None means zero."""
     leaves = _leaves_or_none(given)
     if len(leaves) != len(like):
-        raise ShapeError(f"{where} has {len(leaves)} arrays, but {len(like)} are needed, nested like what it belongs to")
+        raise ShapeError(
+            f"{where} has {len(leaves)} arrays, but {len(like)} are needed, nested like what it belongs to"
+        )
     found: list[Any] = []
     for position, (leaf, target) in enumerate(zip(leaves, like)):
         if leaf is None:
@@ -399,7 +423,11 @@ def _matching(given: Any, structure: Structure, like: Sequence[Any], where: str)
             _require_float(target, f"{where}: array {position} is given for a value that")
         if tensor.shape != target.shape:
             shown = f"{show_shape(tensor.shape)}, but {show_shape(target.shape)} is needed"
-            raise ShapeError(f"{where} has shape {shown}" if len(like) == 1 else f"{where}: array {position} has shape {shown}")
+            raise ShapeError(
+                f"{where} has shape {shown}"
+                if len(like) == 1
+                else f"{where}: array {position} has shape {shown}"
+            )
         if not is_float(tensor.dtype) and is_float(target.dtype):
             tensor = FUNCTIONS["cast"](tensor, target.dtype)
         found.append(tensor)

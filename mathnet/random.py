@@ -56,13 +56,17 @@ def bernoulli(shape: Any, probability: float = 0.5, *, dtype: Any = None, like: 
     array([1., 1., 1.], dtype=float32)
     """
     if not 0 <= _number("bernoulli", "probability", probability) <= 1:
-        raise ArgumentError(f"random.bernoulli: probability must lie between 0 and 1, but it is {probability}")
+        raise ArgumentError(
+            f"random.bernoulli: probability must lie between 0 and 1, but it is {probability}"
+        )
     return _draw("random_bernoulli", shape, dtype, like, probability=float(probability))
 
 
 def _number(name: str, argument: str, value: Any) -> float:
     if isinstance(value, Tensor) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise ArgumentError(f"random.{name}: {argument} must be a number, not {value!r}; scale the draw instead")
+        raise ArgumentError(
+            f"random.{name}: {argument} must be a number, not {value!r}; scale the draw instead"
+        )
     return float(value)
 
 
@@ -71,7 +75,7 @@ def _draw(op: str, shape: Any, dtype: Any, like: Any, **attrs: float) -> Any:
     shape = _shape(name, shape)
     trace = current_trace()
     if trace is None and not isinstance(like, Tensor):
-        from mathnet.function import run
+        from mathnet.functions import run
 
         return run(lambda: _node(op, shape, _dtype(name, dtype, like), attrs), (), {}, name)
     return _node(op, shape, _dtype(name, dtype, like), attrs)
@@ -118,7 +122,7 @@ def _dtype(name: str, dtype: Any, like: Any) -> np.dtype:
         return graph_dtype(found, name) if np.dtype(found).kind == "f" else FLOAT32
     found = graph_dtype(dtype, name)
     if not is_float(found):
-        raise DTypeError(f"{name}: dtype must be float32 or float64, not {found}; convert the draw with mn.cast")
+        raise DTypeError(
+            f"{name}: dtype must be float32 or float64, not {found}; convert the draw with mn.cast"
+        )
     return found
-
-

@@ -75,7 +75,9 @@ class Scan(Op):
         dy = dy if isinstance(dy, tuple) else (dy,)
         n_ys = len(body.outputs) - n_carry
         d_finals, d_ys, d_stacks = dy[:n_carry], dy[n_carry : n_carry + n_ys], dy[n_carry + n_ys :]
-        before = slice(1, None) if reverse else slice(0, length)  # entries of a stack that stand before a slice
+        before = (
+            slice(1, None) if reverse else slice(0, length)
+        )  # entries of a stack that stand before a slice
         last = 0 if reverse else length
 
         arguments = body.inputs[: n_carry + n_xs]
@@ -86,15 +88,27 @@ class Scan(Op):
         const_floats = [t for t in constants if is_float(t.dtype)]
 
         d_carry = {k: input_tensor(body.outputs[k].spec, "dcarry") for k in floats}
-        ys_in = [(k, d, input_tensor(body.outputs[n_carry + k].spec, "dy")) for k, d in enumerate(d_ys) if d is not None]
-        stacks_in = [(k, d_stacks[k], input_tensor(body.inputs[k].spec, "dstack")) for k in floats if d_stacks[k] is not None]
+        ys_in = [
+            (k, d, input_tensor(body.outputs[n_carry + k].spec, "dy"))
+            for k, d in enumerate(d_ys)
+            if d is not None
+        ]
+        stacks_in = [
+            (k, d_stacks[k], input_tensor(body.inputs[k].spec, "dstack"))
+            for k in floats
+            if d_stacks[k] is not None
+        ]
         wrt = [*[body.inputs[k] for k in floats], *[body.inputs[k] for k in xs_floats], *const_floats]
         found = gradient(
             [*[body.outputs[k] for k in floats], *[body.outputs[n_carry + k] for k, _, _ in ys_in]],
             [*d_carry.values(), *[t for _, _, t in ys_in]],
             wrt,
         )
-        d_c, d_x, d_k = found[: len(floats)], found[len(floats) : len(floats) + len(xs_floats)], found[len(floats) + len(xs_floats) :]
+        d_c, d_x, d_k = (
+            found[: len(floats)],
+            found[len(floats) : len(floats) + len(xs_floats)],
+            found[len(floats) + len(xs_floats) :],
+        )
 
         carry_out, inits = [], []
         for k, new in zip(floats, d_c):
@@ -192,16 +206,26 @@ class Scan(Op):
         ys = [k for k in range(n_carry, n_carry + n_ys) if k in used]
         carries = {k for k in used if k < n_carry} | stacks
         while True:  # carries that used results read
-            seen = {id(n.outputs[0]) for n in walk([body.outputs[k] for k in (*carries, *ys)]) if not n.inputs}
+            seen = {
+                id(n.outputs[0]) for n in walk([body.outputs[k] for k in (*carries, *ys)]) if not n.inputs
+            }
             more = {k for k in range(n_carry) if id(body.inputs[k]) in seen} | carries
             if more == carries:
                 break
             carries = more
         kept = sorted(carries)
-        needed = [k for k in range(len(node.inputs)) if (k in carries if k < n_carry else id(body.inputs[k]) in seen)]
+        needed = [
+            k
+            for k in range(len(node.inputs))
+            if (k in carries if k < n_carry else id(body.inputs[k]) in seen)
+        ]
         keep_index = index and id(body.inputs[-1]) in seen
         stacked = tuple([k in stacks for k in kept])
-        if len(needed) == len(node.inputs) and len(ys) == n_ys and all(s == t for s, t in zip(stacked, attrs["stacked"])):
+        if (
+            len(needed) == len(node.inputs)
+            and len(ys) == n_ys
+            and all(s == t for s, t in zip(stacked, attrs["stacked"]))
+        ):
             return None
         inner = [body.inputs[k] for k in needed] + ([body.inputs[-1]] if keep_index else [])
         smaller = Graph(inner, [body.outputs[k] for k in (*kept, *ys)], name=body.name)
@@ -218,7 +242,9 @@ class Scan(Op):
                 index=keep_index,
                 stacked=stacked,
             )
-            new = dict(zip((*kept, *ys, *[n_carry + n_ys + stack_of.index(k) for k in kept if k in stacks]), made))
+            new = dict(
+                zip((*kept, *ys, *[n_carry + n_ys + stack_of.index(k) for k in kept if k in stacks]), made)
+            )
             return [new.get(k) for k in range(len(node.outputs))]
 
         return needed, build
@@ -252,7 +278,10 @@ class Scan(Op):
         )
 
     def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
-        flops = sum(n.op.cost([t.spec for t in n.inputs], [t.spec for t in n.outputs], **n.attrs)[0] for n in attrs["body"].nodes)
+        flops = sum(
+            n.op.cost([t.spec for t in n.inputs], [t.spec for t in n.outputs], **n.attrs)[0]
+            for n in attrs["body"].nodes
+        )
         moved = sum(count(s) * s.dtype.itemsize for s in (*inputs, *outputs))
         return flops * count(Spec((attrs["length"],), FLOAT64)), moved
 
@@ -298,7 +327,9 @@ def close(
     constants = {t: input_tensor(t.spec, "constant") for t in fixed.values()}
     inside = Rewriter(constants).run(results)
     used = index_in is not None and any(n is index_in.node for n in walk(inside))
-    body = Graph([*carry_in, *xs_in, *constants.values(), *([index_in] if used else [])], inside, name="scan body")  # type: ignore[list-item]
+    body = Graph(
+        [*carry_in, *xs_in, *constants.values(), *([index_in] if used else [])], inside, name="scan body"
+    )  # type: ignore[list-item]
     return SCAN(
         *inits,
         *xs,
@@ -334,7 +365,7 @@ def _total(parts: Sequence[Tensor | None], spec: Spec) -> Tensor:
 def scan(
     f: Callable, init: Any, xs: Any = None, axis: int = 0, length: int | None = None, reverse: bool = False
 ) -> tuple[Any, Any]:
-    """Builds ``carry, y = f(carry, x)`` over the slices of ``xs`` along ``axis``; see :func:`mathnet.function.scan`."""
+    """Builds ``carry, y = f(carry, x)`` over the slices of ``xs`` along ``axis``; see :func:`mathnet.scan`."""
     leaves, structure = flatten(init)
     carries = [as_tensor(leaf, "scan: initial carry") for leaf in leaves]
     slices, xs_structure = flatten(xs)
@@ -353,7 +384,9 @@ def scan(
 def _length(stacks: Sequence[Tensor], axis: int, length: int | None) -> tuple[Any, list[int]]:
     """The number of iterations, and the axis of each member of xs counted from 0."""
     if not stacks and length is None:
-        raise ShapeError("scan: without xs the number of iterations must be given: scan(f, init, None, length=n)")
+        raise ShapeError(
+            "scan: without xs the number of iterations must be given: scan(f, init, None, length=n)"
+        )
     if length is not None and not isinstance(length, Dim):
         try:
             length = length.__index__()
@@ -372,7 +405,11 @@ def _length(stacks: Sequence[Tensor], axis: int, length: int | None) -> tuple[An
 
 
 def _trace_body(
-    f: Callable, carries: Sequence[Tensor], structure: Structure, x_in: Sequence[Tensor], xs_structure: Structure
+    f: Callable,
+    carries: Sequence[Tensor],
+    structure: Structure,
+    x_in: Sequence[Tensor],
+    xs_structure: Structure,
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor], Structure, Tensor]:
     """Runs ``f`` once on tensors.  Initial carries that are bare numbers take the type that the body gives them."""
     c_in = [input_tensor(Spec(t.shape, t.dtype, t.spec.weak), "carry") for t in carries]
@@ -380,10 +417,14 @@ def _trace_body(
         index = input_tensor(Spec((), FLOAT64), "position")
         result = _call_body(f, unflatten(structure, c_in), unflatten(xs_structure, x_in), index)
         if not isinstance(result, tuple) or len(result) != 2:
-            raise ShapeError(f"scan: the body must return (carry, y), but it returned {type(result).__name__}; use None for no y")
+            raise ShapeError(
+                f"scan: the body must return (carry, y), but it returned {type(result).__name__}; use None for no y"
+            )
         new, made = flatten(result[0])
         if _kinds(made) != _kinds(structure):
-            raise ShapeError(f"scan: the body returned a carry of another structure than init: {_shown(made)}, not {_shown(structure)}")
+            raise ShapeError(
+                f"scan: the body returned a carry of another structure than init: {_shown(made)}, not {_shown(structure)}"
+            )
         c_out = [as_tensor(t, "scan: carry of the body") for t in new]
         again = False
         for k, (old, t) in enumerate(zip(c_in, c_out)):

@@ -18,7 +18,10 @@ from mathnet.transform.gradient import accumulate, dependents, describe, expand,
 
 
 def tangents(
-    outputs: Sequence[Tensor], wrt: Sequence[Tensor], directions: Sequence[Tensor | None], stop: Iterable[Tensor] = ()
+    outputs: Sequence[Tensor],
+    wrt: Sequence[Tensor],
+    directions: Sequence[Tensor | None],
+    stop: Iterable[Tensor] = (),
 ) -> list[Tensor | None]:
     """Tangents of ``outputs``: for each output, Σⱼ ∂output/∂wⱼ · directionⱼ.
 
@@ -33,14 +36,18 @@ def tangents(
             raise ShapeError(
                 f"jvp: argument {position} has shape {show_shape(tensor.shape)}, but its tangent has shape {show_shape(direction.shape)}"
             )
-        tangent[id(tensor)] = direction if direction.dtype == tensor.dtype else FUNCTIONS["cast"](direction, tensor.dtype)
+        tangent[id(tensor)] = (
+            direction if direction.dtype == tensor.dtype else FUNCTIONS["cast"](direction, tensor.dtype)
+        )
     for node in walk(outputs, stop=[*wrt, *stop]):
         arriving = [tangent.get(id(t)) for t in node.inputs]
         if all(t is None for t in arriving):
             continue
         for output, found in zip(node.outputs, _node_jvp(node, arriving)):
             if found is not None and is_float(output.dtype):
-                tangent[id(output)] = found if found.dtype == output.dtype else FUNCTIONS["cast"](found, output.dtype)
+                tangent[id(output)] = (
+                    found if found.dtype == output.dtype else FUNCTIONS["cast"](found, output.dtype)
+                )
     return [tangent.get(id(t)) for t in outputs]
 
 
@@ -68,6 +75,8 @@ def _transposed_vjp(node: Node, arriving: Sequence[Tensor | None]) -> list[Tenso
     stop = [*node.inputs, *node.outputs, *[d for _, d in pairs]]
     left = dependents(walk([t for t in found if t is not None], stop=stop), unknown)
     if any(t is not None and id(t) in left for t in found):
-        raise GradientError(f"{describe(node)} has a vjp that is not linear in its cotangent, so it needs a jvp of its own")
+        raise GradientError(
+            f"{describe(node)} has a vjp that is not linear in its cotangent, so it needs a jvp of its own"
+        )
     stream = iter(found)
     return [None if p is None else next(stream) for p in probes]

@@ -22,7 +22,11 @@ def prune(graph: Graph) -> Graph:
         if not any(id(t) in used for t in node.outputs):
             continue
         reduce = getattr(node.op, "prune", None)
-        found = reduce(node, {k for k, t in enumerate(node.outputs) if id(t) in used}) if reduce is not None else None
+        found = (
+            reduce(node, {k for k, t in enumerate(node.outputs) if id(t) in used})
+            if reduce is not None
+            else None
+        )
         if found is None:
             used.update(id(t) for t in node.inputs)
         else:

@@ -27,6 +27,7 @@ from mathnet.graph.trace import Trace, current_trace
 from mathnet.graph.tree import LEAF, Structure, flatten, map_leaves, unflatten
 from mathnet.ops.control import identity
 from mathnet.plan import Plan, plan_for
+from mathnet.plugin.host import current_runtime
 
 ARRAY_CACHE = 256  # plans that one array function keeps
 SIGNATURES = 64  # signatures that one mn.function keeps
@@ -42,7 +43,9 @@ def is_symbolic(value: Any) -> bool:
 
 def is_array(value: Any) -> bool:
     """Whether ``value`` is an array (anything with ``__array__``) or a NumPy float."""
-    return isinstance(value, (np.ndarray, np.floating)) or (hasattr(value, "__array__") and not isinstance(value, (np.generic, Tensor)))
+    return isinstance(value, (np.ndarray, np.floating)) or (
+        hasattr(value, "__array__") and not isinstance(value, (np.generic, Tensor))
+    )
 
 
 def prepare(value: Any, where: str) -> np.ndarray:
@@ -55,7 +58,9 @@ def prepare(value: Any, where: str) -> np.ndarray:
 
 def _input(value: Any, array: np.ndarray) -> Tensor:
     """A symbolic input for an argument; bare floats are weak, as everywhere."""
-    return input_tensor(Spec(array.shape, array.dtype, weak=not isinstance(value, np.ndarray) and array.ndim == 0))
+    return input_tensor(
+        Spec(array.shape, array.dtype, weak=not isinstance(value, np.ndarray) and array.ndim == 0)
+    )
 
 
 # ---- one traced call ---------------------------------------------------------------------------------------------------
@@ -97,7 +102,11 @@ class TracedCall:
             return leaf
         array = prepare(leaf, f"{self.name}: argument")
         if self.open:
-            return identity(CAPTURE(spec=Spec(array.shape, array.dtype), array=array) if isinstance(leaf, np.ndarray) else leaf)
+            return identity(
+                CAPTURE(spec=Spec(array.shape, array.dtype), array=array)
+                if isinstance(leaf, np.ndarray)
+                else leaf
+            )
         tensor = _input(leaf, array)
         self.inputs.append(tensor)
         self.arrays.append(array)
@@ -112,13 +121,17 @@ class TracedCall:
         if not self.open:
             own = {id(t) for t in self.inputs}
             for node in self.graph.nodes:
-                if (node.op is INPUT and id(node.outputs[0]) not in own) or (node.op is VARIABLE and self.nested):
+                if (node.op is INPUT and id(node.outputs[0]) not in own) or (
+                    node.op is VARIABLE and self.nested
+                ):
                     self.open = True
                     break
         if self.open and self.inputs:
             known = {t: identity(CAPTURE(spec=t.spec, array=a)) for t, a in zip(self.inputs, self.arrays)}
             self.outputs = Rewriter(known).run(self.outputs)
-            self.args = map_leaves(lambda leaf: known.get(leaf, leaf) if isinstance(leaf, Tensor) else leaf, self.args)
+            self.args = map_leaves(
+                lambda leaf: known.get(leaf, leaf) if isinstance(leaf, Tensor) else leaf, self.args
+            )
             self.inputs, self.arrays = [], []
 
     def result(self) -> Any:
@@ -126,7 +139,7 @@ class TracedCall:
         if self.open:
             return unflatten(self.structure, self.outputs)
         graph = self.graph
-        plan = plan_for(graph)
+        plan = current_runtime().plan_for(graph)
         captures = [prepare(node.attrs["array"], "captured array") for node in graph.captures]
         return unflatten(self.structure, plan(self.arrays, captures))
 
@@ -162,7 +175,9 @@ def _operand(value: Any) -> Any:
     """Lists of numbers with a float among them are arrays; lists of ints are shapes and axes."""
     if isinstance(value, (list, tuple)):
         leaves, _ = flatten(value)
-        if any(isinstance(leaf, float) for leaf in leaves) and all(isinstance(leaf, (int, float)) for leaf in leaves):
+        if any(isinstance(leaf, float) for leaf in leaves) and all(
+            isinstance(leaf, (int, float)) for leaf in leaves
+        ):
             return np.asarray(value)
     return value
 
@@ -278,7 +293,9 @@ class _ArrayCall:
         return result if self.single else unflatten(self.structure, result)
 
     def _convert(self, *arrays: Any) -> Any:
-        made = self.plan([prepare(a, self.name) for a in arrays[: len(arrays) - len(self.captures)]], self.captures)
+        made = self.plan(
+            [prepare(a, self.name) for a in arrays[: len(arrays) - len(self.captures)]], self.captures
+        )
         return made[0] if self.single else made
 
 
@@ -336,7 +353,9 @@ class Function:
             return entry.result()
         if entry.hot:
             self._hot = entry
-        return entry.run([prepare(leaf, self._name) for leaf in leaves if isinstance(leaf, float) or is_array(leaf)])
+        return entry.run(
+            [prepare(leaf, self._name) for leaf in leaves if isinstance(leaf, float) or is_array(leaf)]
+        )
 
     def _find(self, leaves: list, structure: Structure, args: tuple, kwargs: dict[str, Any]) -> Any:
         key: list[Any] = [structure]
@@ -353,13 +372,19 @@ class Function:
                 if entry is not None:
                     self._entries.move_to_end(full)
         except TypeError as error:
-            raise DTypeError(f"{self._name}: an argument can be neither an array nor part of a signature ({error})") from None
+            raise DTypeError(
+                f"{self._name}: an argument can be neither an array nor part of a signature ({error})"
+            ) from None
         if entry is not None and entry.valid():
             return entry
         call = TracedCall(self._f, args, kwargs, self._name)
         if call.open:
             return call
-        flat = not kwargs and all(c is LEAF for c in structure.children[0].children) and all(type(a) is np.ndarray for a in args)
+        flat = (
+            not kwargs
+            and all(c is LEAF for c in structure.children[0].children)
+            and all(type(a) is np.ndarray for a in args)
+        )
         entry = _Entry(call, flat, len(args), lambda *arrays: self._general(arrays[: len(args)], {}))
         with self._lock:
             self._entries[full] = entry
@@ -378,7 +403,7 @@ class _Entry:
         graph = call.graph
         self.count = count
         self.structure = call.structure
-        self.plan = plan_for(graph)
+        self.plan = current_runtime().plan_for(graph)
         self.captures = [node.attrs["array"] for node in graph.captures]
         step = call.trace.step
         nodes = [id(node) for node in graph.captures]
@@ -386,7 +411,9 @@ class _Entry:
         self.seed = call.trace.seed
         # The runner hands out a bare result or a tuple: exactly what the function returned, if that is one leaf or a flat tuple.
         kinds = [child.kind for child in call.structure.children]
-        plain = call.structure.kind == "leaf" or (call.structure.kind == "tuple" and len(kinds) > 1 and set(kinds) == {"leaf"})
+        plain = call.structure.kind == "leaf" or (
+            call.structure.kind == "tuple" and len(kinds) > 1 and set(kinds) == {"leaf"}
+        )
         self.hot = flat and plain and self.draws < 0
         self.call = self.plan.call(rebind)
 
@@ -394,14 +421,10 @@ class _Entry:
         """False once the random state that the draws were traced under has been seeded anew."""
         if self.draws < 0:
             return True
-        from mathnet.plugin.host import current_runtime
-
         return current_runtime().seed == self.seed
 
     def run(self, arrays: Sequence[np.ndarray]) -> Any:
         captures = [prepare(a, "captured array") for a in self.captures]
         if self.draws >= 0:
-            from mathnet.plugin.host import current_runtime
-
             captures[self.draws] = np.array(current_runtime().next_count(), FLOAT64)
         return unflatten(self.structure, self.plan(arrays, captures))
