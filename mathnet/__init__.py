@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from mathnet.version import __version__
+from mathnet.version import __version__ as __version__
 
 _HOMES = {
     "mathnet.derivatives": "custom_vjp grad hessian hvp jacobian jvp scan value_and_grad vjp",
