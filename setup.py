@@ -23,6 +23,8 @@ JOBS = int(os.environ.get("MATHNET_BUILD_JOBS") or 1)
 
 # -ffast-math would be faster still and wrong; contraction is off so that bits never depend on the compiler's mood.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fvisibility=hidden", "-std=gnu11"]
+# Python's own flags ask for debug information, which would be nine tenths of the installed size.
+FLAGS += ["-g"] if DEBUG else ["-g0"]
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 ISA_FLAGS = {"baseline": [], **({"avx2": ["-mavx2", "-mfma"]} if X86 else {})}
 REALS = {"f32": [], "f64": [("MN_REAL_IS_DOUBLE", "1")]}
