@@ -28,7 +28,15 @@ class Factory:
 
 
 @lru_cache(maxsize=1024)
-def _factory(record: Record) -> Factory:
+def _attribute(record: Record, name: str) -> Any:
+    """What a namespace holds for a record: a class, a function under its key, a factory under its public name.
+
+    An operation is ready to be called: the function, or the one instance of its class.
+    """
+    if record.kind == "op":
+        return record.object() if record.is_class else record.object
+    if record.is_class or (name == record.key and name != public_name(record)):
+        return record.object
     return Factory(record)
 
 
@@ -43,9 +51,7 @@ def namespace(kind: str) -> tuple[Callable[[str], Any], Callable[[], list[str]],
         record = registry.find_name(kind, name)
         if record is None:
             raise AttributeError(f"mathnet.{plural} has no {name!r}{nearest(name, registry.names(kind))}")
-        if record.is_class or (name == record.key and name != public_name(record)):
-            return record.object
-        return _factory(record)
+        return _attribute(record, name)
 
     def __dir__() -> list[str]:
         return ["get", *current_runtime().registry.names(kind)]

@@ -170,11 +170,10 @@ class Registry:
 
     def names(self, kind: str) -> list[str]:
         """The attributes of a kind's namespace."""
-        record_type = table_of(kind)
-        names = {public_name(entry.record) for entry in self._all(kind)}
-        if "class" != "".join(record_type.takes):
-            names |= {entry.key for entry in self._all(kind) if not entry.record.is_class}
-        return sorted(names)
+        table_of(kind)
+        records = [entry.record for entry in self._all(kind)]
+        keys = {record.key for record in records if kind == "op" or not record.is_class}
+        return sorted(keys | {public_name(record) for record in records})
 
     def _all(self, kind: str) -> Iterator[Entry]:
         for load, tier in zip(self._load, self._tiers):
@@ -190,7 +189,7 @@ class Registry:
             for key, held in list(tier[kind].items()):
                 if any(folded in map(_fold, entry.guessed_names) for entry in held):
                     record = self.find(kind, key)
-                    if name == public_name(record) or (name == key and not record.is_class):
+                    if name == public_name(record) or (name == key and (kind == "op" or not record.is_class)):
                         return record
         return None
 
