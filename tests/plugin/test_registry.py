@@ -1,0 +1,118 @@
+"""Look-up: near names, namespaces, explicit registration, replacement, what is imported when."""
+
+import subprocess
+import sys
+
+import pytest
+
+import mathnet as mn
+
+
+@pytest.fixture
+def runtime():
+    with mn.Runtime(autoload=False, seed=0) as runtime:
+        yield runtime
+
+
+def test_namespaces_give_classes_factories_and_functions():
+    from mathnet.layers import Dense
+    from mathnet.losses import MSE
+
+    assert mn.layers.Dense is Dense
+    assert MSE().key == "mse"
+    assert mn.regularizers.L2(1e-4).config == {"strength": 1e-4}
+    assert mn.activations.relu.__name__ == "relu"
+    assert mn.optimizers.Adam(0.1).learning_rate == 0.1
+    assert {"Dense", "MaxPool2D", "get"} <= set(dir(mn.layers))
+    assert {"MSE", "CrossEntropy", "mse"} <= set(dir(mn.losses))
+
+
+def test_unknown_names_offer_near_ones():
+    with pytest.raises(AttributeError, match=r"mathnet.layers has no 'Dnse' \(did you mean 'Dense'"):
+        mn.layers.Dnse  # noqa: B018
+    with pytest.raises(
+        mn.UnknownKeyError, match=r"no layer is registered under 'dens' \(did you mean 'dense'"
+    ):
+        mn.layers.get("dens")
+    with pytest.raises(LookupError, match="no optimizer"):
+        mn.optimizers.get("nothing_like_it")
+    with pytest.raises(mn.ArgumentError, match=r"no setting 'unit' \(did you mean 'units'"):
+        mn.layers.get("dense", unit=3)
+    with pytest.raises(mn.ArgumentError, match=r"no kind of plugin object named 'layr'"):
+        mn.plugins.keys("layr")
+
+
+def test_get_takes_what_constructors_are_given():
+    def mine(x):
+        return x
+
+    assert mn.activations.get(None) is None
+    assert mn.activations.get(mine) is mine
+    assert mn.activations.get("relu") is mn.activations.get("relu")
+    assert mn.activations.get(mn.activations.relu).key == "relu"
+    assert mn.optimizers.get(mn.optimizers.Adam).beta1 == 0.9
+    with pytest.raises(mn.ArgumentError, match="activation: 3 is no activation; give a key such as"):
+        mn.activations.get(3)
+    with pytest.raises(
+        mn.ArgumentError, match=r"is no optimizer; .* an object with init\(\) and update\(\), or minimize\(\)"
+    ):
+        mn.optimizers.get(object())
+    with pytest.raises(mn.ArgumentError, match="is no activation"):
+        mn.activations.get(mn.regularizers.L2())
+    with pytest.raises(mn.ArgumentError, match="takes settings"):
+        mn.activations.get(mine, beta=2.0)
+
+
+def test_register_makes_an_object_known_to_this_runtime_only(runtime):
+    @mn.activation("cube")
+    def cube(x):
+        return x**3
+
+    assert mn.register(cube) is cube
+    assert mn.register(cube) is cube  # the same again does nothing
+    assert mn.activations.get("cube")(2.0) == 8.0
+    assert mn.activations.Cube().key == "cube"
+    assert mn.plugins.origin("activation", "cube").module == __name__
+    with pytest.raises(mn.PluginError, match=r"activation 'cube' is registered already, by"):
+        mn.register(mn.activation("cube")(lambda x: x))
+    with mn.Runtime(autoload=False), pytest.raises(mn.UnknownKeyError):
+        mn.activations.get("cube")
+
+
+def test_built_in_keys_are_replaced_only_when_that_is_declared(runtime):
+    with pytest.raises(
+        mn.PluginError, match=r"registered already, by mathnet_std .*declare replaces='mathnet_std'"
+    ):
+        mn.register(mn.activation("relu")(lambda x: x))
+    mine = mn.register(mn.activation("relu", replaces="mathnet_std")(lambda x: 2 * x))
+    assert mn.activations.get("relu").record.object is mine
+    with mn.Runtime(autoload=False):
+        assert mn.activations.get("relu").record.object is not mine
+
+
+def test_what_carries_no_record_cannot_be_registered(runtime):
+    with pytest.raises(mn.PluginError, match="carries no record"):
+        mn.register(lambda x: x)
+
+
+def test_origin_of_a_built_in_key():
+    origin = mn.plugins.origin("layer", "dense")
+    assert (origin.distribution, origin.module) == ("mathnet_std", "mathnet_std.layers.dense")
+    assert origin.version == mn.__version__
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_nothing_of_a_plugin_is_imported_before_it_is_named():
+    out = run(
+        "import sys, mathnet as mn\n"
+        "loaded = lambda: sorted(m for m in sys.modules if m.startswith(('mathnet_std', 'pluggy')))\n"
+        "print([m for m in loaded() if m != 'pluggy'][:1])\n"
+        "mn.regularizers.get('l2')\n"
+        "print([m for m in loaded() if m.startswith('mathnet_std')])\n"
+        "mn.plugins.keys('layer')\n"
+        "print('mathnet_std.layers.dense' in sys.modules)\n"
+    )
+    assert out.splitlines() == ["[]", "['mathnet_std', 'mathnet_std.regularizers']", "False"]
