@@ -3,7 +3,7 @@
 #   make demo    makes .venv, installs mathnet with the plot extra, trains on the bundled digits
 #   make test    makes .venv, installs mathnet with what the tests need, runs them
 #
-# Also: make lint, make bench, make build (sdist and wheel), make clean.
+# Also: make lint, make format, make docs, make bench, make build (sdist and wheel), make clean.
 # Override on the command line: PYTHON=python3.12  VENV=/somewhere/else  CC=clang  ARGS="-k conv -x"  JOBS=4
 
 SHELL := /bin/sh
@@ -23,7 +23,7 @@ pip := $(python) -m pip --quiet
 sources := setup.py pyproject.toml mathnet/version.py $(shell find mathnet plugins -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' \
 	-o -name '*.h' -o -name 'thread_pool.c')
 
-.PHONY: demo test lint format bench build clean
+.PHONY: demo test lint format docs bench build clean
 
 demo: $(VENV)/.plot
 	$(VENV)/bin/mathnet demo $(ARGS)
@@ -35,11 +35,14 @@ lint: $(VENV)/.lint
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
-	$(VENV)/bin/cython-lint mathnet plugins
+	PATH="$(abspath $(VENV))/bin:$$PATH" cython-lint mathnet plugins
 
 format: $(VENV)/.lint
 	$(python) -m ruff check --fix .
 	$(python) -m ruff format .
+
+docs: $(VENV)/.docs
+	$(python) -m sphinx -W --keep-going -q -b html docs build/docs
 
 bench: $(VENV)/.bench
 	$(python) -m benchmarks tiny $(ARGS)
@@ -69,7 +72,7 @@ $(VENV)/.package: $(sources) | $(python)
 	@touch $@
 
 # The package is installed already, so each of these only adds what its extra names.
-$(VENV)/.plot $(VENV)/.test $(VENV)/.lint $(VENV)/.bench: $(VENV)/.%: $(VENV)/.package
+$(VENV)/.plot $(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(VENV)/.package
 	$(pip) install 'mathnet[$*]'
 	@touch $@
 

@@ -33,7 +33,7 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = frozenset(
-    "activations callbacks constraints errors initializers layers losses metrics ops optimizers plugins random regularizers "
+    "activations callbacks constraints data errors initializers layers losses metrics ops optimizers plugins random regularizers "
     "schedules testing".split()
 )
 

@@ -1,0 +1,212 @@
+"""The command ``mathnet``.  Exit codes: 0; 1 with one line on stderr; 2 for a wrong command line.
+
+Each command imports what it needs when it runs, so that ``mathnet --version`` is immediate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mathnet.version import __version__
+
+EXAMPLES = """\
+examples:
+  mathnet demo                       train on the bundled handwritten digits
+  mathnet demo --json --out results  the same, the result as one line of JSON
+  mathnet plugins                    what is installed, and what could not be loaded
+  mathnet info                       version, instruction set, threads
+  mathnet inspect digits.mathnet     what a model file holds
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; ``argv`` without the program's name, by default the process's own."""
+    options = parser().parse_args(argv)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader went away, as in `mathnet plugins | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return failed("interrupted")
+    except (OSError, UnicodeDecodeError) as error:
+        return failed(said(error))
+    except Exception as error:
+        from mathnet.errors import MathnetError
+
+        if not isinstance(error, MathnetError):
+            raise  # a defect: its traceback is what we want to see
+        return failed(str(error))
+    return 0
+
+
+def failed(text: str) -> int:
+    print(f"mathnet: {' '.join(text.split())}", file=sys.stderr)
+    return 1
+
+
+def said(error: Exception) -> str:
+    """An error of the operating system in words: file, then reason."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line as argparse sees it."""
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="mathnet",
+        description="A small, fast deep-learning framework.",
+        epilog=EXAMPLES,
+        formatter_class=raw,
+    )
+    top.add_argument("--version", action="version", version=f"mathnet {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    demo = commands.add_parser(
+        "demo",
+        help="train on the bundled handwritten digits",
+        description="Trains a convolutional network on 1,797 handwritten digits, reports the accuracy on a held-out fifth, and writes "
+        "digits.mathnet (the model) and digits.png (curves, learned filters, confusion matrix; needs matplotlib).",
+        epilog="example:\n  mathnet demo --out results --seed 3\n",
+        formatter_class=raw,
+    )
+    demo.add_argument("--json", action="store_true", help="print only {accuracy, seconds, model, figure}")
+    demo.add_argument(
+        "--out", type=Path, default=Path("."), metavar="DIR", help="where the files go (default: here)"
+    )
+    demo.add_argument(
+        "--seed",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="of split, weights, order and dropout (default: 0)",
+    )
+    demo.add_argument(
+        "--epochs",
+        type=positive,
+        default=None,
+        metavar="N",
+        help="passes over the training data (default: 20)",
+    )
+    demo.set_defaults(run=run_demo)
+
+    plugins = commands.add_parser(
+        "plugins",
+        help="list every plugin with its keys or its load error",
+        description="Lists every installed plugin: distribution, version, what it registers under which keys, or why it cannot be used.",
+        epilog="example:\n  mathnet plugins --json\n",
+        formatter_class=raw,
+    )
+    plugins.add_argument("--json", action="store_true", help="print a list with one object a plugin")
+    plugins.set_defaults(run=run_plugins)
+
+    info = commands.add_parser("info", help="version, instruction set, threads, NumPy, plugins")
+    info.set_defaults(run=run_info)
+
+    inspect = commands.add_parser(
+        "inspect",
+        help="what a model file holds",
+        description="Shows layers, parameters and needed plugins of a model file. No code of the file's plugins runs.",
+        epilog="example:\n  mathnet inspect digits.mathnet\n",
+        formatter_class=raw,
+    )
+    inspect.add_argument("file", type=Path, metavar="FILE")
+    inspect.set_defaults(run=run_inspect)
+    return top
+
+
+def natural(text: str) -> int:
+    return _integer(text, 0)
+
+
+def positive(text: str) -> int:
+    return _integer(text, 1)
+
+
+def _integer(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"must be an integer ≥ {least}, not {text!r}")
+    return value
+
+
+def run_demo(options: argparse.Namespace) -> None:
+    from mathnet import demo
+
+    epochs = demo.EPOCHS if options.epochs is None else options.epochs
+    result = demo.run(options.out, options.seed, epochs, progress=False if options.json else None)
+    if options.json:
+        values = {
+            "accuracy": result.accuracy,
+            "seconds": result.seconds,
+            "model": result.model,
+            "figure": result.figure,
+        }
+        print(json.dumps(values))
+        return
+    print(
+        f"accuracy on the held-out fifth: {result.accuracy:.4f} after {epochs} epochs in {result.seconds:.1f} s"
+    )
+    print(f"model:  {result.model}")
+    if result.figure is None:
+        print("figure: not drawn, matplotlib is missing; pip install 'mathnet[plot]' brings it")
+    else:
+        print(f"figure: {result.figure}")
+
+
+def run_plugins(options: argparse.Namespace) -> None:
+    from mathnet import plugins
+
+    found = plugins.list()
+    if options.json:
+        print(json.dumps([plugin.as_dict() for plugin in found], indent=2))
+        return
+    for plugin in found:
+        version = f" {plugin.version}" if plugin.version else ""
+        print(f"{plugin.distribution}{version} ({plugin.module}): {plugin.status}")
+        if plugin.error:
+            print(f"  error: {plugin.error}")
+        for note in plugin.notes:
+            print(f"  note: {note}")
+        for kind, keys in plugin.keys.items():
+            print(f"  {kind}: {', '.join(keys)}")
+
+
+def run_info(options: argparse.Namespace) -> None:
+    import platform
+
+    import numpy
+
+    from mathnet import _kernels, plugins
+    from mathnet.plugin.host import current_runtime
+
+    found = plugins.list()
+    usable = sum(plugin.status == "loaded" for plugin in found)
+    rows = {
+        "mathnet": __version__,
+        "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "numpy": numpy.__version__,
+        "instruction set": _kernels.isa(),
+        "threads": str(current_runtime().threads),
+        "plugins": f"{usable} loaded"
+        + (f", {len(found) - usable} not used (see mathnet plugins)" if usable < len(found) else ""),
+    }
+    for name, value in rows.items():
+        print(f"{name:<16} {value}")
+
+
+def run_inspect(options: argparse.Namespace) -> None:
+    from mathnet.model import files
+
+    print(files.describe(options.file))
