@@ -111,9 +111,11 @@ def register(op: Op) -> Op:
 
 def graph_function(f: Callable) -> Callable:
     """Marks a function that builds nodes as public: ``mathnet.<name>`` is this function applied to arrays or tensors."""
-    if f.__name__ in FUNCTIONS:
-        raise ValueError(f"a graph function named {f.__name__!r} exists already")
-    FUNCTIONS[f.__name__.rstrip("_")] = f
+    name = f.__name__.rstrip("_")  # sum_, any_: a module must not hide Python's own
+    if name in FUNCTIONS:
+        raise ValueError(f"a graph function named {name!r} exists already")
+    f.__name__ = f.__qualname__ = name
+    FUNCTIONS[name] = f
     return f
 
 

@@ -204,6 +204,11 @@ class Emitter:
             target_stride=t,
         )
 
+    def fill(self, target: View, value: int) -> None:
+        """Sets every byte of a dense array to ``value`` (0: zeros of any type)."""
+        if target.size:
+            self.kernel("fill", [], [target], n=target.size, itemsize=target.dtype.itemsize, value=value)
+
     # ---- instructions ----
     def kernel(
         self,

@@ -1,0 +1,15 @@
+"""Every operation; importing this package fills the tables ``OPS`` and ``FUNCTIONS`` of :mod:`mathnet.graph.op`."""
+
+from mathnet.ops import (  # noqa: F401
+    activation,
+    arithmetic,
+    cast,
+    comparison,
+    control,
+    elementwise,
+    exponential,
+    matmul,
+    reduction,
+    scan,
+    shape,
+)
