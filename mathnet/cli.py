@@ -119,6 +119,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=raw,
     )
     inspect.add_argument("file", type=Path, metavar="FILE")
+    inspect.add_argument("--json", action="store_true", help="print one object")
     inspect.set_defaults(run=run_inspect)
     return top
 
@@ -207,6 +208,37 @@ def run_info(options: argparse.Namespace) -> None:
 
 
 def run_inspect(options: argparse.Namespace) -> None:
+    from mathnet.graph.dim import show_shape
     from mathnet.model import files
 
-    print(files.describe(options.file))
+    found = files.inspect(options.file)
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return
+    named = f" {found['name']!r}" if found.get("name") else ""
+    print(
+        f"{found['path']}: {found['kind']}{named}, {found['weights']:,} weights, {found['size']:,} bytes, format {found['format']}"
+    )
+    if found.get("mathnet"):
+        print(f"written by mathnet {found['mathnet']}")
+    plugins = found.get("plugins", {})
+    if plugins:
+        print(
+            "plugins: "
+            + ", ".join(f"{name} {held.get('version') or ''}".strip() for name, held in plugins.items())
+        )
+    listed("layers", [(layer["name"], layer["key"]) for layer in found.get("layers", [])])
+    tensors = found["tensors"].items()
+    listed(
+        "tensors",
+        [(name, f"{tensor['dtype']} {show_shape(tuple(tensor['shape']))}") for name, tensor in tensors],
+    )
+
+
+def listed(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Prints rows of two columns under a title; nothing when there are none."""
+    if rows:
+        print(f"{title}:")
+        width = max(len(name) for name, _ in rows)
+        for name, value in rows:
+            print(f"  {name:<{width}}  {value}")
