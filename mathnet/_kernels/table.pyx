@@ -10,12 +10,14 @@ include "table_entries.pxi"
 include "storage.pxi"
 include "elementwise.pxi"
 include "elementwise_reduce.pxi"
+include "reduce.pxi"
 include "copy.pxi"
 include "gemm.pxi"
 include "phase_rows.pxi"
 include "pooling.pxi"
 
 register_elementwise()
+register_reduce()
 register_copy()
 register_gemm()
 register_pooling()
