@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -50,6 +49,10 @@ class Layer:
 
     name: str | None
     config: dict[str, Any]
+    built: bool
+    _variables: dict[str, Variable]
+    _dtype: np.dtype | None
+    _shapes: dict[Any, tuple[tuple[Spec, ...], Structure]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
         self = object.__new__(cls)
@@ -59,9 +62,9 @@ class Layer:
             raise ArgumentError(f"{cls.__name__}: name must be a non-empty string without '/', not {name!r}")
         self.name = name
         self.built = False
-        self._variables: dict[str, Variable] = {}
-        self._dtype: np.dtype | None = None
-        self._shapes: dict[Any, tuple[tuple[Spec, ...], Structure]] = {}
+        self._variables = {}
+        self._dtype = None
+        self._shapes = {}
         return self
 
     def __init__(self, name: str | None = None) -> None:
@@ -212,13 +215,13 @@ class Layer:
     def __call__(self, x: Any, *more: Any, **keywords: Any) -> Any:
         """Tensors in: a node (or, within a trace, the computation itself); arrays in: the result at once."""
         if more:
-            keywords = {**dict(zip(_call_parameters(type(self))[1:], more)), **keywords}
+            keywords = {**dict(zip(_call_parameters(type(self).call)[1:], more)), **keywords}
         tensors = {key: value for key, value in keywords.items() if _is_value(value)}
         static = {key: value for key, value in keywords.items() if key not in tensors}
         leaves, structure = flatten(x)
         leaves += tensors.values()
         symbolic = any(isinstance(leaf, Tensor) or hasattr(leaf, "__mathnet_tensor__") for leaf in leaves)
-        with self._located(x):
+        with _Located(self, x):
             if current_trace() is not None:
                 inputs = [as_tensor(leaf, f"{self._label}: input") for leaf in leaves]
                 return self._run(inputs, structure, tuple(tensors), static)
@@ -243,12 +246,12 @@ class Layer:
         x = unflatten(structure, inputs[:cut])
         arguments = {**keywords, **dict(zip(tensors, inputs[cut:]))}
         self._ensure_built(inputs[:cut], structure)
-        takes = _call_parameters(type(self))
+        takes = _call_parameters(type(self).call)
         if "training" in takes or "**" in takes:
             arguments.setdefault("training", trace.training)
         elif "training" in arguments:
             del arguments["training"]  # every layer may be told the mode; most do not care
-        with trace.scope(self._label), self._located(x):
+        with trace.scope(self._label), _Located(self, x):
             return self.call(x, **arguments)
 
     def _ensure_built(self, inputs: list[Tensor], structure: Structure) -> None:
@@ -319,28 +322,6 @@ class Layer:
         values = runtime.plan_for(graph)(arrays, [node.attrs["array"] for node in graph.captures])
         return unflatten(result, values)
 
-    @contextmanager
-    def _located(self, x: Any) -> Iterator[None]:
-        """Names this layer, its input and the user's line in errors that come out of it; the innermost layer is named."""
-        try:
-            yield
-        except MathnetError as error:
-            if getattr(error, "layer", None) is None and isinstance(
-                error, (ShapeError, DTypeError, ArgumentError)
-            ):
-                site = user_site()
-                where = f" ({site[0]}, line {site[1]})" if site else ""
-                error.args = (
-                    f"layer {self._label!r} ({type(self).__name__}) on {_shown(x)}: {error}{where}",
-                )
-                error.layer = self  # type: ignore[attr-defined]
-            raise
-        except Exception as error:
-            note = f"in layer {self._label!r} ({type(self).__name__}, from {type(self).__module__}) on {_shown(x)}"
-            if note not in getattr(error, "__notes__", ()):
-                error.add_note(note)
-            raise
-
     def __getstate__(self) -> dict[str, Any]:
         return {
             **vars(self),
@@ -352,6 +333,30 @@ class Layer:
             f"{key}={value!r}" for key, value in self.config.items() if value is not None and key != "name"
         )
         return f"<{type(self).__name__} {self._label!r}{': ' + settings if settings else ''}>"
+
+
+class _Located:
+    """Names a layer, its input and the user's line in errors that come out of it; the innermost layer is named."""
+
+    def __init__(self, layer: Layer, x: Any) -> None:
+        self.layer, self.x = layer, x
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        layer = self.layer
+        what = f"layer {layer._label!r} ({type(layer).__name__})"
+        if isinstance(error, (ShapeError, DTypeError, ArgumentError)):
+            if getattr(error, "layer", None) is None:
+                site = user_site()
+                where = f" ({site[0]}, line {site[1]})" if site else ""
+                error.args = (f"{what} on {_shown(self.x)}: {error}{where}",)
+                error.layer = layer  # type: ignore[union-attr]
+        elif isinstance(error, Exception) and not isinstance(error, MathnetError):
+            note = f"in {what} from {type(layer).__module__}, on {_shown(self.x)}"
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
 
 
 #: Attributes of the base class: no sublayer is looked for in them.
@@ -368,7 +373,7 @@ class LayerCall(Op):
     name = "layer_call"
     formula = "the layer's call(x)"
 
-    def infer(
+    def infer(  # type: ignore[override]
         self,
         *specs: Spec,
         layer: Layer,
@@ -421,9 +426,9 @@ def _shown(x: Any) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _call_parameters(cls: type[Layer]) -> tuple[str, ...]:
-    """Names of the arguments of ``call`` after self; ``**`` stands for any other keyword."""
-    found = list(inspect.signature(cls.call).parameters.values())[1:]
+def _call_parameters(call: Callable) -> tuple[str, ...]:
+    """Names of the arguments of a layer's ``call`` after self; ``**`` stands for any other keyword."""
+    found = list(inspect.signature(call).parameters.values())[1:]
     return tuple("**" if p.kind is p.VAR_KEYWORD else p.name for p in found)
 
 

@@ -307,12 +307,13 @@ def record_of_instance(obj: Any) -> Record | None:
 def config_of(obj: Any) -> dict[str, Any]:
     """The settings that make ``obj`` again: of a Configured or a Layer the captured ones, else the attributes named like
     the arguments of the constructor."""
+    made_by: Any = type(obj)
     captured = getattr(obj, "config", None)
     if isinstance(captured, dict):
         return captured
     if inspect.isfunction(obj):
         return {}
-    names = [p.name for p in _parameters(type(obj)) if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    names = [p.name for p in _parameters(made_by) if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     missing = [name for name in names if not hasattr(obj, name)]
     if missing:
         raise PluginError(

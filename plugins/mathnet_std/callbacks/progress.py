@@ -20,7 +20,7 @@ class Progress(mn.Callback):
     def on_epoch_begin(self, trainer: Any, epoch: int) -> None:
         if not self.always and not sys.stderr.isatty():
             return
-        from tqdm import tqdm
+        from tqdm import tqdm  # type: ignore[import-untyped]
 
         total = getattr(trainer, "steps_per_epoch", None)
         self._bar = tqdm(
