@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterable
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,8 @@ from mathnet.errors import ArgumentError
 from mathnet.plugin.loader import Loader, Plugin
 from mathnet.plugin.registry import Registry
 
-_active: ContextVar[Runtime | None] = ContextVar("mathnet_runtime", default=None)
+#: The Runtimes that were entered in this context, the current one last.
+_entered: ContextVar[tuple[Runtime, ...]] = ContextVar("mathnet_runtimes", default=())
 _default: Runtime | None = None
 _default_lock = threading.Lock()
 
@@ -48,7 +49,6 @@ class Runtime:
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
             raise ArgumentError(f"Runtime: threads must be a positive integer or None, not {threads!r}")
         self._threads = threads
-        self._tokens: list[Token] = []
         self._count_lock = threading.Lock()
         self.reseed(seed)
         self._loader = Loader(autoload)
@@ -131,11 +131,11 @@ class Runtime:
 
     # ---- being current -------------------------------------------------------------------------------------------------
     def __enter__(self) -> Runtime:
-        self._tokens.append(_active.set(self))
+        _entered.set((*_entered.get(), self))
         return self
 
     def __exit__(self, *exception: object) -> None:
-        _active.reset(self._tokens.pop())
+        _entered.set(_entered.get()[:-1])
 
     def __repr__(self) -> str:
         return f"<Runtime with {len(self._loader.plugins)} plugins loaded, seed {self.seed}>"
@@ -143,8 +143,8 @@ class Runtime:
 
 def current_runtime() -> Runtime:
     """The Runtime of this context; the default one is made on first use."""
-    runtime = _active.get()
-    return runtime if runtime is not None else default_runtime()
+    entered = _entered.get()
+    return entered[-1] if entered else default_runtime()
 
 
 def default_runtime() -> Runtime:

@@ -16,7 +16,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mathnet.errors import PluginError, PluginWarning, nearest
@@ -80,36 +80,46 @@ class Loader:
         self.registry = Registry(self.load_standard, self.load_installed)
         self._manager: Any = None
         self._lock = threading.RLock()  # a plugin's import may look names up
-        self._begun = [False, False]
+        self._begun, self._done = [False, False], [False, False]
 
     # ---- when ------------------------------------------------------------------------------------------------------------
     def load_standard(self) -> None:
         """The standard plugin and those that MATHNET_PLUGINS names."""
-        if self._begun[0]:
-            return
-        with self._lock:
-            if self._begun[0]:
-                return
-            self._begun[0] = True
-            if normalized(STANDARD) not in (_names("MATHNET_BLOCK") or ()):
-                from mathnet.version import __version__
-
-                self._load(Plugin(STANDARD, __version__, STANDARD), tier=0)
-                folder = os.path.dirname(os.path.abspath(sys.modules[STANDARD].__file__ or "")) + os.sep
-                if folder not in HIDDEN_FOLDERS:  # errors show the user's line, not that of a standard layer
-                    HIDDEN_FOLDERS.append(folder)
-            if self.autoload and _names("MATHNET_PLUGINS"):
-                self._load_entry_points(tier=0)
-                self._begun[1] = True
+        self._once(0, self._load_first)
 
     def load_installed(self) -> None:
         """Every plugin that an entry point announces, except blocked ones."""
-        if self._begun[1] or not self.autoload:
+        if self.autoload:
+            self._once(1, self._load_second)
+
+    def _once(self, tier: int, load: Callable[[], None]) -> None:
+        """Fills a tier when that has not been done.  Other threads wait; look-ups by the plugins being loaded pass."""
+        if self._done[tier]:
             return
         with self._lock:
-            if self._begun[1]:
+            if self._begun[tier]:
                 return
-            self._begun[1] = True
+            self._begun[tier] = True
+            try:
+                load()
+            except BaseException:
+                self._begun[tier] = False
+                raise
+            self._done[tier] = True
+
+    def _load_first(self) -> None:
+        if normalized(STANDARD) not in (_names("MATHNET_BLOCK") or ()) and not self.registry.holds(STANDARD):
+            from mathnet.version import __version__
+
+            self._load(Plugin(STANDARD, __version__, STANDARD), tier=0)
+            folder = os.path.dirname(os.path.abspath(sys.modules[STANDARD].__file__ or "")) + os.sep
+            if folder not in HIDDEN_FOLDERS:  # errors show the user's line, not that of a standard layer
+                HIDDEN_FOLDERS.append(folder)
+        if self.autoload and _names("MATHNET_PLUGINS"):
+            self._load_entry_points(tier=0)
+
+    def _load_second(self) -> None:
+        if not _names("MATHNET_PLUGINS"):  # those that are named are in the first tier already
             self._load_entry_points(tier=1)
 
     def _load_entry_points(self, tier: int) -> None:
@@ -163,13 +173,7 @@ class Loader:
             plugin = Plugin(root, None if version is None else str(version), module)
             if record is not None:
                 return self._register_object(plugin, record)
-            if any(
-                known.module == module
-                and known.status == "loaded"
-                and known.traceback is None
-                and known is not plugin
-                for known in self.plugins
-            ):
+            if self._manager is not None and self._manager.is_registered(target):
                 return None
             self._load(plugin, tier=0, target=target, strict=True)
             return plugin

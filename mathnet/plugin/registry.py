@@ -130,6 +130,16 @@ class Registry:
                     held[:] = [entry for entry in held if id(entry) not in gone]
         self._found.clear()
 
+    def holds(self, distribution: str) -> bool:
+        """Whether anything of ``distribution`` is registered."""
+        return any(
+            e.distribution == distribution
+            for tier in self._tiers
+            for table in tier.values()
+            for held in table.values()
+            for e in held
+        )
+
     def _standard(self, kind: str, key: str) -> Entry | None:
         return next((e for e in self._tiers[0][kind].get(key, ()) if e.distribution == STANDARD), None)
 
@@ -150,8 +160,8 @@ class Registry:
         table_of(kind)
         for load, tier in zip(self._load, self._tiers):
             load()
-            held = tier[kind].get(key, ())
-            if len(held) > 1:
+            held = tier[kind].get(key, [])
+            if len(held) > 1 and len({id(entry.record.object) for entry in held}) > 1:
                 claims = " and ".join(f"{entry.distribution} ({entry.module})" for entry in held)
                 raise PluginError(
                     f"{kind} {key!r} is claimed by {claims}; block one of them with MATHNET_BLOCK={held[0].distribution} or "

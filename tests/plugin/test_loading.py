@@ -259,3 +259,18 @@ def mn_key(f):
         warnings.simplefilter("ignore", mn.PluginWarning)
         with pytest.raises(mn.UnknownKeyError):
             mn.activations.get("swish")
+
+
+def test_the_same_object_twice_is_no_clash(swish):
+    module = module_of(swish)
+    with mn.Runtime(plugins=[module.swish, module], autoload=False):
+        assert mn.activations.get("swish").record.object is module.swish
+
+
+def test_a_wrong_list_of_plugins_is_an_error_at_every_look_up(install, swish, monkeypatch):
+    install("good-plugin", swish)
+    monkeypatch.setenv("MATHNET_BLOCK", "bad-plugin")
+    with mn.Runtime():
+        for _ in range(2):
+            with pytest.raises(mn.PluginError, match="MATHNET_BLOCK names 'bad-plugin'"):
+                mn.activations.get("swish")

@@ -55,3 +55,39 @@ def test_threads():
     assert mn.Runtime(threads=3).threads == 3
     assert mn.Runtime(threads=3).plan_options["threads"] == 3
     assert mn.Runtime().threads >= 1
+
+
+def test_one_runtime_may_be_current_in_several_threads_at_once():
+    runtime = mn.Runtime(autoload=False)
+    inside, leave = threading.Barrier(2), threading.Barrier(2)
+    seen = []
+
+    def work():
+        with runtime:
+            inside.wait()
+            seen.append(current_runtime() is runtime)
+            leave.wait()
+        seen.append(current_runtime() is default_runtime())
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [True] * 4
+
+
+def test_look_ups_from_many_threads_wait_for_the_plugins():
+    runtime = mn.Runtime(autoload=False)
+    start, found = threading.Barrier(8), []
+
+    def work():
+        start.wait()
+        found.append(runtime.registry.get("activation", "relu").key)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["relu"] * 8
