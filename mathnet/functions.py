@@ -53,7 +53,7 @@ def prepare(value: Any, where: str) -> np.ndarray:
     if type(value).__module__.startswith("numpy.ma"):
         raise DTypeError(f"{where}: masked arrays are not supported; fill or drop the masked elements first")
     array = np.asarray(value)
-    return np.require(array, graph_dtype(array.dtype, where), "CA")
+    return np.require(array, graph_dtype(array.dtype, where), ["C", "A"])
 
 
 def _input(value: Any, array: np.ndarray) -> Tensor:
@@ -79,7 +79,7 @@ class TracedCall:
     ) -> None:
         self.name = name
         leaves, structure = flatten((args, kwargs))
-        self.open = any(is_symbolic(leaf) for leaf in leaves) or (along is not None and along.open)
+        self.open: bool = any(is_symbolic(leaf) for leaf in leaves) or (along is not None and along.open)
         self.inputs: list[Tensor] = []
         self.arrays: list[np.ndarray] = []
         if along is not None:

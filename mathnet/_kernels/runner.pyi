@@ -37,6 +37,9 @@ def set_threads(threads: int) -> None: ...
 def threads() -> int: ...
 def pool_started() -> bool: ...
 
+STATUS_CODES: dict[str, int]
+STATUS_TEXTS: dict[int, str]
+
 class StatusError(Exception):
     code: int
     instruction: int

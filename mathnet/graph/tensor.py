@@ -148,7 +148,7 @@ class Operators:
         return _call("negative", self)
 
     def __pos__(self) -> Tensor:
-        return self
+        return self  # type: ignore[return-value]  # Tensor is the only subclass
 
     def __abs__(self) -> Tensor:
         return _call("abs", self)
@@ -191,7 +191,7 @@ class Operators:
 
     def transpose(self, *axes: Any) -> Tensor:
         if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
-            axes = axes[0]
+            return _call("transpose", self, axes[0] or None)
         return _call("transpose", self, axes or None)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:

@@ -118,7 +118,7 @@ def _as_rows(lead: tuple, m: int, a: Any, b: Any, batches: list[tuple]) -> tuple
             if size != 1 and stride != expected:
                 return lead, batches, m
             expected *= size
-        return (), [(), (), ()], m * product(lead)
+        return (), [(), (), ()], m * int(product(lead))
     return lead, batches, m
 
 

@@ -327,9 +327,8 @@ def close(
     constants = {t: input_tensor(t.spec, "constant") for t in fixed.values()}
     inside = Rewriter(constants).run(results)
     used = index_in is not None and any(n is index_in.node for n in walk(inside))
-    body = Graph(
-        [*carry_in, *xs_in, *constants.values(), *([index_in] if used else [])], inside, name="scan body"
-    )  # type: ignore[list-item]
+    index = [index_in] if index_in is not None and used else []
+    body = Graph([*carry_in, *xs_in, *constants.values(), *index], inside, name="scan body")
     return SCAN(
         *inits,
         *xs,

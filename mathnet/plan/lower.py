@@ -105,7 +105,7 @@ class Lowering:
     ) -> list[tuple[View, View, tuple[Node, ...]]]:
         """(computed value, variable) pairs of the other updates; values that alias a variable are saved first."""
         in_place = {id(t) for unit in commit_units for t in unit.outputs}
-        copies = []
+        copies: list[tuple[View, View, tuple[Node, ...]]] = []
         for variable, tensor in self.graph.updates:
             if id(tensor) in in_place:
                 continue

@@ -148,7 +148,7 @@ class Plan:
         inputs = []
         for index, spec in enumerate(self.input_specs):
             check = (checks or {}).get(index, "none")
-            small = product(spec.shape) * spec.dtype.itemsize < COPY_BELOW
+            small = int(product(spec.shape)) * spec.dtype.itemsize < COPY_BELOW
             inputs.append(
                 runner.InputSpec(
                     index,
@@ -195,8 +195,8 @@ class Plan:
             if words:
                 return DataError(f"{words}{_site(node)}; nothing was changed")
         names = ", ".join(node.op.name for node in instruction.nodes) or error.label
-        node = instruction.nodes[0] if instruction.nodes else None
-        return DataError(f"{names}: {_refusal(error)}{_site(node) if node else ''}; nothing was changed")
+        site = _site(instruction.nodes[0]) if instruction.nodes else ""
+        return DataError(f"{names}: {_refusal(error)}{site}; nothing was changed")
 
     # ---- what it is ----
     @property
@@ -309,11 +309,12 @@ def _mismatch(*args: Any, **kwargs: Any) -> Any:
 
 
 def _refusal(error: runner.StatusError) -> str:
-    if error.code == runner.MN_INDEX_OUT_OF_RANGE:
+    if error.code == runner.STATUS_CODES["index_out_of_range"]:
         return f"index {int(error.value)} at position {error.position} is out of range"
-    if error.code == runner.MN_NAN:
+    if error.code == runner.STATUS_CODES["nan"]:
         return f"NaN at position {error.position}"
-    return f"{runner.STATUS_TEXTS.get(error.code, f'status {error.code}')} (position {error.position}, value {error.value:g})"
+    text = runner.STATUS_TEXTS.get(error.code, f"status {error.code}")
+    return f"{text} (position {error.position}, value {error.value:g})"
 
 
 def _site(node: Any) -> str:
@@ -365,7 +366,7 @@ def _cost(instruction: Instruction) -> tuple[int, int]:
     )
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     right = {"bytes", "FLOPs", "µs", "share", "GFLOP/s", "GB/s", "arena"}
     lines = []

@@ -1,6 +1,15 @@
 # What a failing kernel or a refused argument becomes in Python.
 
-cdef dict STATUS_TEXTS = {
+#: The codes of abi.h by name, and what they mean.
+STATUS_CODES = {
+    "index_out_of_range": MN_INDEX_OUT_OF_RANGE,
+    "nan": MN_NAN,
+    "not_finite": MN_NOT_FINITE,
+    "zero_weight": MN_ZERO_WEIGHT,
+    "host_error": MN_HOST_ERROR,
+    "interrupted": MN_INTERRUPTED,
+}
+STATUS_TEXTS = {
     MN_INDEX_OUT_OF_RANGE: "index out of range",
     MN_NAN: "NaN",
     MN_NOT_FINITE: "a value that is not finite",
