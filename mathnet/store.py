@@ -84,6 +84,17 @@ class Variable(Operators):
             )
         self.array[...] = given
 
+    def __getstate__(self) -> dict[str, Any]:
+        kept = [name for name in self.__slots__ if name not in ("__weakref__", "array")]
+        return {"shape": self.array.shape, **{name: getattr(self, name) for name in kept}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        shape = state.pop("shape")
+        for name, value in state.items():
+            setattr(self, name, value)
+        # A view of the copied segment: a pickled view would become an array of its own.
+        self.array = self.segment.view(self.offset, shape)
+
     def __mathnet_tensor__(self) -> Tensor:
         trace = current_trace()
         return trace.read(self) if trace is not None else VARIABLE(spec=self.spec, variable=self)
@@ -114,10 +125,21 @@ class Segment:
         raw = np.zeros(total * dtype.itemsize + ALIGNMENT, np.uint8)
         skip = -raw.ctypes.data % ALIGNMENT
         self.data = raw[skip : skip + total * dtype.itemsize].view(dtype)  # flat, aligned; keeps raw alive
-        self.arrays = [
-            self.data[o : o + int(np.prod(s, dtype=np.int64))].reshape(s)
-            for o, s in zip(self.offsets, shapes)
-        ]
+        self.arrays = [self.view(o, s) for o, s in zip(self.offsets, shapes)]
+
+    def view(self, offset: int, shape: tuple[int, ...]) -> np.ndarray:
+        """The array of ``shape`` that starts at ``offset`` (in elements)."""
+        return self.data[offset : offset + int(np.prod(shape, dtype=np.int64))].reshape(shape)
+
+    def __reduce__(self) -> tuple:
+        return _segment_of, ([a.shape for a in self.arrays], self.data.dtype, np.array(self.data))
+
+
+def _segment_of(shapes: Sequence[tuple[int, ...]], dtype: np.dtype, data: np.ndarray) -> Segment:
+    """A segment with given contents, aligned anew: what a pickled one becomes."""
+    segment = Segment(shapes, dtype)
+    segment.data[...] = data
+    return segment
 
 
 def allocate(

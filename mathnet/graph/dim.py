@@ -156,6 +156,9 @@ class Dim:
     def __bool__(self) -> bool:
         return True
 
+    def __reduce__(self) -> tuple:
+        return Dim._make, (self.terms,)  # the hash rests on the identity of the symbols: computed anew
+
     def __index__(self) -> int:
         raise ShapeError(f"the size {self} is not known yet: it cannot be used as a Python integer")
 

@@ -162,8 +162,11 @@ class Graph:
             inputs, results[:cut], [(v, t) for (v, _), t in zip(self.updates, results[cut:])], self.name
         )
 
-    def bind(self, sizes: Mapping[Dim, int], **mode: Any) -> Graph:
-        """The graph with unknown sizes replaced; operations with ``trace(inputs, mode, **attrs)`` are traced into."""
+    def bind(self, sizes: Mapping[Dim, Any], inputs: Sequence[Tensor] | None = None, **mode: Any) -> Graph:
+        """The graph with unknown sizes replaced; operations with ``trace(inputs, mode, **attrs)`` are traced into.
+
+        inputs: tensors that take the place of the graph's inputs, which puts the graph into another one.
+        """
 
         def bound(node: Node, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
             attrs = node.attrs
@@ -181,8 +184,8 @@ class Graph:
                 return None
             return rebuild(node, inputs, attrs).outputs
 
-        known: dict[Tensor, Tensor] = {}
-        for tensor in self.inputs:
+        known: dict[Tensor, Tensor] = dict(zip(self.inputs, inputs)) if inputs is not None else {}
+        for tensor in self.inputs if inputs is None else ():
             spec = _substitute(tensor.spec, sizes)
             if spec != tensor.spec:
                 known[tensor] = INPUT(spec=spec, name=tensor.node.attrs.get("name", ""))

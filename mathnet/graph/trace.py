@@ -30,6 +30,7 @@ class Trace:
     def __init__(self, training: bool = False, seed: int = 0, step: Tensor | None = None) -> None:
         self.training, self.seed, self.step = training, seed, step
         self.updates: dict[Any, Tensor] = {}
+        self.losses: list[Tensor] = []
         self._reads: dict[Any, Tensor] = {}
         self._path: list[str] = []
         self._draws: dict[str, int] = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +26,21 @@ from mathnet.plugin.records import Configured, record_of, snake_case
 from mathnet.store import Variable, allocate
 
 __all__ = ["LAYER_CALL", "Callback", "Configured", "HostOp", "Layer", "LayerCall", "array_of"]
+
+
+_reserve: ContextVar[Callable[[str, tuple[int, ...], np.dtype], None] | None] = ContextVar(
+    "mathnet_reserve", default=None
+)
+
+
+@contextmanager
+def reserved_weights(reserve: Callable[[str, tuple[int, ...], np.dtype], None]) -> Iterator[None]:
+    """Within it new weights stay zero, for somebody who has their values; ``reserve`` is told of each one first and may refuse."""
+    token = _reserve.set(reserve)
+    try:
+        yield
+    finally:
+        _reserve.reset(token)
 
 
 class Layer:

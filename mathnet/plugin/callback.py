@@ -19,6 +19,9 @@ class Callback:
     ...         print(epoch, logs["loss"])
     """
 
+    #: False: ``on_step_end`` may come a little later, for several steps in a row, so that steps run without returning to Python.
+    every_step: bool = True
+
     def on_train_begin(self, trainer: Any) -> None:
         """Before the first epoch."""
 

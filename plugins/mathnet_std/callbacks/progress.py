@@ -13,6 +13,8 @@ class Progress(mn.Callback):
     always: show it also where standard error is no terminal.
     """
 
+    every_step = False
+
     def __init__(self, always: bool = False) -> None:
         self.always = always
         self._bar: Any = None

@@ -1,0 +1,8 @@
+"""Models of layers: calling, training, evaluating, saving."""
+
+from mathnet.model.files import load
+from mathnet.model.inputs import Input
+from mathnet.model.model import Model, Sequential
+from mathnet.model.trainer import Trainer
+
+__all__ = ["Input", "Model", "Sequential", "Trainer", "load"]

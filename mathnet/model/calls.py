@@ -1,0 +1,100 @@
+"""Compiled calls of a model: one plan per signature, the latest one at hand, a bounded number kept."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from mathnet._kernels import runner
+from mathnet.graph.graph import Graph
+from mathnet.graph.op import CAPTURE, VARIABLE
+from mathnet.graph.tensor import Node, Tensor
+from mathnet.plan import Plan, compile_graph
+from mathnet.plugin.host import Runtime
+from mathnet.store import Variable, allocate
+
+Built = TypeVar("Built")
+
+
+class Recent(Generic[Built]):
+    """The most recently used things by key, made on demand; safe to use from several threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._items: OrderedDict[Hashable, Built] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Built]) -> Built:
+        """What is held under ``key``, made by ``make`` when there is nothing; two threads may both make it, one is kept."""
+        with self._lock:
+            found = self._items.get(key)
+            if found is not None:
+                self._items.move_to_end(key)
+                return found
+        made = make()
+        with self._lock:
+            made = self._items.setdefault(key, made)
+            while len(self._items) > self._size:
+                self._items.popitem(last=False)
+        return made
+
+    def clear(self) -> None:
+        with self._lock:
+            self._items.clear()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+class Constants:
+    """Arrays that a model's graph and layers hold, as variables, so that a plan binds them once instead of at every call.
+
+    An array is copied when it is first met.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[
+            int, tuple[np.ndarray, Variable]
+        ] = {}  # the array is kept so that its id stays its own
+
+    def settle(self, graph: Graph) -> Graph:
+        """The graph with its captured arrays turned into variables."""
+        if not graph.captures:
+            return graph
+        return graph.replace(self._settled)
+
+    def _settled(self, node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if node.op is not CAPTURE:
+            return None
+        variable = self.variable(node.attrs["array"])
+        return (VARIABLE(spec=node.attrs["spec"], variable=variable),)
+
+    def variable(self, array: np.ndarray) -> Variable:
+        found = self._made.get(id(array))
+        if found is None:
+            (variable,) = allocate(["constant"], [array.shape], array.dtype, "constant")
+            variable.array[...] = array
+            found = self._made.setdefault(id(array), (array, variable))
+        return found[1]
+
+
+class BoundCall:
+    """A plan and the object that runs it."""
+
+    __slots__ = ("call", "plan")
+
+    def __init__(
+        self,
+        graph: Graph,
+        rebind: Callable[..., Any],
+        runtime: Runtime,
+        lock: runner.StepLock | None = None,
+        scalar: bool = False,
+        checks: dict[int, Any] | None = None,
+    ) -> None:
+        self.plan: Plan = compile_graph(graph, graph.name, flush=True, **runtime.plan_options)
+        self.call = self.plan.call(rebind, lock, scalar, checks)

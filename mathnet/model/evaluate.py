@@ -1,0 +1,109 @@
+"""Evaluation: loss and metrics on data in inference mode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mathnet._kernels import runner
+from mathnet.graph.graph import Graph
+from mathnet.graph.op import CONSTANT, as_tensor, input_tensor
+from mathnet.graph.tensor import Spec
+from mathnet.graph.trace import Trace
+from mathnet.model.calls import BoundCall, Recent
+from mathnet.model.inputs import match
+from mathnet.model.objective import Objective
+from mathnet.model.predict import check_batch_size, check_rows, fill, power_of_two
+from mathnet.model.refusals import checks_of, refused
+
+if TYPE_CHECKING:
+    from mathnet.model.model import Model
+
+PLANS = 8  # signatures whose plans an Evaluator keeps
+
+
+class Evaluator:
+    """Runs an objective over data; plans are kept for the next time."""
+
+    def __init__(self, model: Model, objective: Objective) -> None:
+        self.model, self.objective = model, objective
+        self._bound: Recent[BoundCall] = Recent(PLANS)
+
+    def run(self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = 256) -> dict[str, float]:
+        """{"loss": Σ w·l / Σ w + penalties, "penalty", each metric}."""
+        check_batch_size(batch_size)
+        return self.over(self.data(x, y, sample_weight), batch_size)
+
+    def data(self, x: Any, y: Any, sample_weight: Any = None) -> list[np.ndarray]:
+        """Inputs, targets and weights as checked arrays of the right types."""
+        model = self.model
+        inputs = model.arrays(x)
+        match(model.inputs, inputs, model.input_names, model._owner)
+        rows = check_rows(inputs, [f"input {name!r}" for name in model.input_names])
+        targets = self.objective.targets(y, rows)
+        self.objective.check(targets)
+        weights = (
+            np.ones(rows, model.dtype)
+            if sample_weight is None
+            else self.objective.weights(sample_weight, rows)
+        )
+        return [*inputs, *targets, weights]
+
+    def over(self, data: list[np.ndarray], batch_size: int) -> dict[str, float]:
+        """The figures over what :meth:`data` gave: one batch at a time, sums in float64.
+
+        What remains after the full batches is filled up to a power of two with rows of weight zero.
+        """
+        rows = len(data[0])
+        sums: np.ndarray | None = None
+        for start in range(0, rows, batch_size):
+            stop = min(start + batch_size, rows)
+            size = stop - start if stop - start == batch_size else min(power_of_two(stop - start), batch_size)
+            batch = [fill(a[start:stop], size) for a in data]
+            if size != stop - start:
+                batch[-1][stop - start :] = 0.0
+            bound = self._bound.get(
+                (size, tuple((a.shape[1:], a.dtype) for a in batch)), lambda batch=batch: self._bind(batch)
+            )
+            try:
+                values = np.array([float(v) for v in bound.call(*batch)])
+            except runner.StatusError as error:
+                raise refused(error, bound.plan, self._names, data, np.arange(start, stop)) from None
+            penalty = values[-1]
+            sums = values if sums is None else sums + values
+        assert sums is not None
+        count = len(self.objective.losses)
+        pairs = [(float(sums[2 * k]), float(sums[2 * k + 1])) for k in range(len(sums) // 2)]
+        return self.objective.report(
+            pairs[:count], pairs[count:], float(penalty) if self._penalized else None
+        )
+
+    @property
+    def _names(self) -> list[str]:
+        return [
+            *[f"input {n!r}" for n in self.model.input_names],
+            *[f"targets of output {n!r}" for n in self.model.output_names],
+            "sample_weight",
+        ]
+
+    def _bind(self, batch: list[np.ndarray]) -> BoundCall:
+        model, objective = self.model, self.objective
+        tensors = [input_tensor(Spec(a.shape, a.dtype), name) for a, name in zip(batch, self._names)]
+        n_inputs, n_targets = len(model.inputs), len(model.outputs)
+        x, y, weight = tensors[:n_inputs], tensors[n_inputs : n_inputs + n_targets], tensors[-1]
+        with Trace(training=False) as trace:
+            outputs = model.graph.bind(match(model.inputs, x, model.input_names, model._owner), x).outputs
+            terms = objective.loss_terms(trace, outputs, y, weight, checked=False)
+            terms += objective.metric_terms(trace, outputs, y, weight)
+            penalty = objective.penalty(trace)
+        self._penalized = penalty is not None
+        results = [as_tensor(part) for term in terms for part in term]
+        results.append(penalty if penalty is not None else CONSTANT(spec=Spec((), model.dtype), value=0.0))
+        graph = Graph(tensors, results, name=f"evaluation of {model.name or 'model'}(batch {len(batch[0])})")
+        checks = checks_of(batch, n_inputs, n_targets)
+        return BoundCall(model.constants.settle(graph), _unexpected, model.runtime, checks=checks)
+
+
+def _unexpected(*args: Any) -> Any:
+    raise AssertionError(f"an evaluation plan was called with {[getattr(a, 'shape', a) for a in args]}")

@@ -1,0 +1,444 @@
+"""Model: a graph of layers with named weights, called like a function and used like a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from mathnet._kernels import runner
+from mathnet.errors import ArgumentError, GraphError, ShapeError, nearest
+from mathnet.graph.dim import Dim, evaluate_shape, show_shape
+from mathnet.graph.graph import Graph
+from mathnet.graph.op import INPUT, as_tensor
+from mathnet.graph.tensor import Spec, Tensor
+from mathnet.graph.trace import Trace, current_trace
+from mathnet.graph.tree import Structure, flatten, unflatten
+from mathnet.model.calls import BoundCall, Constants, Recent
+from mathnet.model.description import freeze_graph, thaw_graph
+from mathnet.model.inputs import Input, arrange, cast_to, convert, match
+from mathnet.model.naming import name_layers, name_variables, unique
+from mathnet.model.parameters import VariableMapping
+from mathnet.plugin.bases import LAYER_CALL, Layer
+from mathnet.plugin.host import current_runtime
+from mathnet.store import Variable
+
+PLANS = 32  # signatures whose plans a model keeps
+
+
+class Model(Layer):
+    """The computation from ``inputs`` to ``outputs``, with the weights of the layers in between.
+
+    inputs: what :func:`Input` returned, or a list, tuple or mapping of such; outputs: tensors computed from them, alike.
+    Raises GraphError when an output needs an Input that is not among ``inputs``, ArgumentError for equal names.
+
+    ``model(x)`` computes on arrays in inference mode at the lowest latency; on tensors it is a layer.  Several inputs are given as a
+    list, or as a mapping by name; several outputs come back in the form in which ``outputs`` was given.
+    Any number of threads may call one model at once; a call beside a training step may see old and new weights mixed.
+    Models pickle and copy.
+
+    >>> import mathnet as mn
+    >>> x = mn.Input((4,))
+    >>> model = mn.Model(x, mn.layers.Dense(3)(x))
+    >>> model(np.zeros((2, 4), np.float32)).shape
+    (2, 3)
+    >>> list(model.parameters)
+    ['dense/kernel', 'dense/bias']
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
+        super().__init__(name)
+        self.config = {"name": name}
+        given, self._input_structure = flatten(inputs)
+        wanted, self._output_structure = flatten(outputs)
+        owner = f"Model {name!r}" if name else "Model"
+        _check_inputs(given, owner)
+        for tensor in wanted:
+            if not isinstance(tensor, Tensor):
+                raise GraphError(
+                    f"{owner}: an output must be a tensor made from the inputs, not {type(tensor).__name__}"
+                )
+        if not wanted:
+            raise ArgumentError(f"{owner} has no outputs")
+        stems = [t.node.attrs.get("name") or "input" for t in given]
+        _refuse_equal(
+            [t.node.attrs["name"] for t in given if t.node.attrs.get("name")], f"{owner}: two inputs are"
+        )
+        self._set(
+            Graph(given, wanted, name=name or "model"), _keys(self._input_structure) or unique(stems), owner
+        )
+
+    def _set(self, graph: Graph, input_names: list[str], owner: str) -> None:
+        """Everything that follows from the graph."""
+        self._graph, self.input_names = graph, input_names
+        _check_reachable(graph, owner)
+        found = {id(n.attrs["layer"]): n.attrs["layer"] for n in graph.nodes if n.op is LAYER_CALL}
+        self._layers = name_layers(list(found.values()), owner)
+        self.output_names = _keys(self._output_structure) or unique([self._stem(t) for t in graph.outputs])
+        self._named = dict(name_variables(self._layers))
+        self.built = True
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What belongs to this process only: plans, locks."""
+        self.runtime = current_runtime()
+        self.lock = runner.StepLock()
+        self.constants = Constants()
+        self._bound: Recent[BoundCall] = Recent(PLANS)
+        self._latest: BoundCall | _Unbound = _Unbound(self._rebind)
+
+    def _stem(self, tensor: Tensor) -> str:
+        layer = tensor.node.attrs.get("layer")
+        return next((name for name, held in self._layers.items() if held is layer), tensor.name or "output")
+
+    # ---- what it holds -----------------------------------------------------------------------------------------------
+    @property
+    def graph(self) -> Graph:
+        """The symbolic graph; its batch size is free."""
+        return self._graph
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return self._graph.inputs
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return self._graph.outputs
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in the order in which data pass through them."""
+        return list(self._layers.values())
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name."""
+        if name not in self._layers:
+            raise ArgumentError(f"{self._owner} has no layer {name!r}{nearest(name, self._layers)}")
+        return self._layers[name]
+
+    @property
+    def sublayers(self) -> dict[str, Layer]:
+        return dict(self._layers)
+
+    def named_variables(self) -> Iterator[tuple[str, Variable]]:
+        yield from self._named.items()
+
+    @property
+    def parameters(self) -> VariableMapping:  # type: ignore[override]
+        """Weights by name, as live arrays: ``model.parameters["dense/kernel"]``; assignment copies in."""
+        return VariableMapping({n: v for n, v in self._named.items() if v.kind == "parameter"}, "parameter")
+
+    @property
+    def statistics(self) -> VariableMapping:  # type: ignore[override]
+        """Running values by name, as live arrays."""
+        return VariableMapping({n: v for n, v in self._named.items() if v.kind == "statistic"}, "statistic")
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The float type in which the model computes: that of its first float output."""
+        floats = [t.dtype for t in (*self.outputs, *self.inputs) if t.dtype.kind == "f"]
+        return floats[0] if floats else np.dtype(np.float32)
+
+    @property
+    def _owner(self) -> str:
+        return f"model {self.name!r}" if self.name else "model"
+
+    # ---- calling -----------------------------------------------------------------------------------------------------
+    def __call__(self, *inputs: Any, training: bool | None = None) -> Any:
+        """The outputs for ``inputs``: arrays give arrays, tensors give tensors.
+
+        training: use batch statistics and dropout (running statistics keep their values: only training steps change them).
+        Raises ShapeError or DTypeError naming the input when the arrays do not fit.
+        """
+        if training is not None:
+            return self._rebind(*inputs, training=training)
+        latest = self._latest
+        try:
+            return latest.call(*inputs)
+        except runner.StatusError as error:
+            raise latest.plan.worded(error) from None
+
+    def _rebind(self, *inputs: Any, training: bool | None = None) -> Any:
+        """A call that the plan at hand does not fit: converts the arrays, finds or makes their plan."""
+        x = inputs[0] if len(inputs) == 1 else inputs
+        if any(isinstance(leaf, Tensor) or hasattr(leaf, "__mathnet_tensor__") for leaf in flatten(x)[0]):
+            return super().__call__(x, **({} if training is None else {"training": training}))
+        arrays = self.arrays(x)
+        sizes = match(self.inputs, arrays, self.input_names, self._owner)
+        if 0 in sizes.values():
+            return self._nested([np.zeros(evaluate_shape(t.shape, sizes), t.dtype) for t in self.outputs])
+        bound = self.bound(sizes, training=bool(training))
+        if training:
+            arrays = [*arrays, np.array(float(self.runtime.next_count()))]
+        elif self._output_structure.kind in ("leaf", "tuple"):
+            self._latest = bound
+        return self._nested(run(bound, arrays))
+
+    def arrays(self, x: Any) -> list[np.ndarray]:
+        """``x`` as one array per input, of the input's element type."""
+        items = arrange(x, self.input_names, f"{self._owner}: input")
+        return [
+            convert(item, tensor.dtype, f"{self._owner}: input {name!r}")
+            for item, tensor, name in zip(items, self.inputs, self.input_names)
+        ]
+
+    def bound(self, sizes: Mapping[Dim, int], training: bool = False) -> BoundCall:
+        """The plan for given sizes, made at first use.  In training mode its last input is the number of the draw."""
+        return self._bound.get((tuple(sizes.items()), training), lambda: self._bind(sizes, training))
+
+    def _bind(self, sizes: Mapping[Dim, int], training: bool) -> BoundCall:
+        step = INPUT(spec=Spec((), np.dtype(np.float64)), name="draw")
+        with Trace(training=training, seed=self.runtime.seed, step=step):
+            graph = self.graph.bind(sizes, training=training)
+        inputs = [*graph.inputs, step] if training else graph.inputs
+        shown = ", ".join(f"{dim} {size}" for dim, size in sizes.items())
+        graph = Graph(inputs, graph.outputs, name=f"{self.name or 'model'}({shown})")
+        return BoundCall(self.constants.settle(graph), self._rebind, self.runtime)
+
+    def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[Dim, int]) -> list[np.ndarray]:
+        """The outputs in inference mode for arrays that fit already."""
+        return run(self.bound(sizes), arrays)
+
+    def _nested(self, outputs: Sequence[Any]) -> Any:
+        return unflatten(self._output_structure, outputs)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """The outputs as tensors within the current trace: how a model is a layer."""
+        outputs = self.traced(x, training)
+        return self._nested(outputs)
+
+    def traced(self, x: Any, training: bool) -> list[Tensor]:
+        items = arrange(x, self.input_names, f"{self._owner}: input")
+        given = []
+        for item, tensor, name in zip(items, self.inputs, self.input_names):
+            where = f"{self._owner}: input {name!r}"
+            given.append(cast_to(as_tensor(item, where), tensor.dtype, where))
+        sizes = match(self.inputs, given, self.input_names, self._owner)
+        trace = current_trace()
+        assert trace is not None
+        with _mode(trace, training):
+            return list(self.graph.bind(sizes, given, training=training).outputs)
+
+    def apply(self, parameters: Mapping[str, Any], x: Any, training: bool = False) -> Any:
+        """The model as a function of its weights: the outputs for ``x`` with ``parameters`` in place of its own.
+
+        parameters: mapping from names to arrays or tensors; weights and running values that it lacks are the model's own.
+        Raises ArgumentError for an unknown name, ShapeError for a wrong shape.
+
+        >>> import mathnet as mn
+        >>> inputs = mn.Input((2,))
+        >>> model = mn.Model(inputs, mn.layers.Dense(1)(inputs))
+        >>> x, y = np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)
+        >>> slope = mn.grad(lambda p: mn.mean(mn.square(model.apply(p, x) - y)))(model.parameters)
+        >>> slope["dense/kernel"].shape
+        (2, 1)
+        """
+        from mathnet.functions import apply
+
+        for name in parameters:
+            if name not in self._named:
+                raise ArgumentError(
+                    f"{self._owner}.apply: no weight is named {name!r}{nearest(name, self._named)}"
+                )
+        return apply(lambda p, data: self._applied(p, data, training))(dict(parameters), x)
+
+    def _applied(self, parameters: Mapping[str, Tensor], x: Any, training: bool) -> Any:
+        outer = current_trace()
+        seed, step = (outer.seed, outer.step) if outer is not None else (self.runtime.seed, None)
+        with Trace(training=training, seed=seed, step=step) as trace:
+            for name, value in parameters.items():
+                tensor, variable = as_tensor(value, name), self._named[name]
+                if tensor.shape != variable.shape:
+                    raise ShapeError(
+                        f"{self._owner}.apply: {name!r} has shape {show_shape(variable.shape)}, "
+                        f"but a value of shape {show_shape(tensor.shape)} was given"
+                    )
+                trace.substitute(variable, tensor)
+            return self.call(x, training)
+
+    # ---- what models do, each in a file of its own -------------------------------------------------------------------
+    def predict(self, x: Any, batch_size: int = 256) -> Any:
+        """The outputs for any number of rows, ``batch_size`` at a time; the same bits as ``model(x)``.
+
+        Zero rows give outputs of zero rows.
+        """
+        from mathnet.model.predict import predict
+
+        return predict(self, x, batch_size)
+
+    def trainer(self, loss: Any, optimizer: Any, **options: Any) -> Any:
+        """A :class:`~mathnet.model.trainer.Trainer` of this model."""
+        from mathnet.model.trainer import Trainer
+
+        return Trainer(self, loss, optimizer, **options)
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        loss: Any,
+        optimizer: Any = "adam",
+        metrics: Sequence[Any] = (),
+        epochs: int = 1,
+        batch_size: int = 32,
+        sample_weight: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        callbacks: Sequence[Any] = (),
+        shuffle: bool = True,
+        seed: int = 0,
+        clip_norm: float | None = None,
+        loss_weights: Any = None,
+        progress: bool | None = None,
+    ) -> dict[str, list[float]]:
+        """Trains; returns the history: a mapping from "loss", "val_loss", the metrics, … to one float per epoch.
+
+        It is ``Trainer(model, loss, optimizer, …).fit(x, y, …)``; see there.
+        """
+        trainer = self.trainer(
+            loss, optimizer, metrics=metrics, seed=seed, clip_norm=clip_norm, loss_weights=loss_weights
+        )
+        return trainer.fit(
+            x, y, epochs=epochs, batch_size=batch_size, sample_weight=sample_weight, validation_split=validation_split,
+            validation_data=validation_data, callbacks=callbacks, shuffle=shuffle, progress=progress,
+        )  # fmt: skip
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any,
+        loss: Any,
+        metrics: Sequence[Any] = (),
+        sample_weight: Any = None,
+        batch_size: int = 256,
+        loss_weights: Any = None,
+    ) -> dict[str, float]:
+        """ "loss" and metrics on data in inference mode: Σ w·l / Σ w plus penalties; metrics are averaged with the weights."""
+        from mathnet.model.evaluate import Evaluator
+        from mathnet.model.objective import Objective
+
+        return Evaluator(self, Objective(self, loss, metrics, loss_weights)).run(
+            x, y, sample_weight, batch_size
+        )
+
+    def save(self, path: Any) -> None:
+        """Writes graph and weights to one safetensors file, atomically: a failed save leaves an old file as it was."""
+        from mathnet.model.files import save
+
+        save(self, path)
+
+    def summary(self) -> str:
+        """A table of the layers with their output shapes and numbers of weights."""
+        from mathnet.model.summary import summary
+
+        return summary(self)
+
+    # ---- copies ------------------------------------------------------------------------------------------------------
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "name": self.name, "config": self.config, "nodes": freeze_graph(self._graph),
+            "inputs": self._input_structure, "outputs": self._output_structure, "input_names": self.input_names,
+        }  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.name, self.config = state["name"], state["config"]
+        self._variables, self._dtype, self._shapes = {}, None, {}
+        self._input_structure, self._output_structure = state["inputs"], state["outputs"]
+        self._set(thaw_graph(state["nodes"], self.name or "model"), state["input_names"], self._owner)
+
+    def __repr__(self) -> str:
+        counted = sum(v.array.size for v in self._named.values() if v.kind == "parameter")
+        return f"<{type(self).__name__}{f' {self.name!r}' if self.name else ''}: {len(self._layers)} layers, {counted:,} weights>"
+
+
+class Sequential(Model):
+    """Layers one after the other.
+
+    layers: layers, models or functions of a tensor; input_shape: shape of one example, without the batch axis; dtype: of the
+    input.  The first item may be an Input instead.
+
+    >>> import mathnet as mn
+    >>> mlp = mn.Sequential([mn.layers.Dense(16, activation="relu"), mn.layers.Dense(3)], input_shape=(8,))
+    >>> mlp(np.zeros((1, 8), np.float32)).shape
+    (1, 3)
+    """
+
+    def __init__(
+        self, layers: Sequence[Any], input_shape: Any = None, dtype: Any = "float32", name: str | None = None
+    ) -> None:
+        items = list(layers)
+        if items and isinstance(items[0], Tensor):
+            start = items.pop(0)
+        elif input_shape is None:
+            raise ArgumentError(
+                "Sequential: give input_shape=, the shape of one example without the batch axis, or an mn.Input as the first item"
+            )
+        else:
+            start = Input(input_shape, dtype)
+        x = start
+        for position, item in enumerate(items):
+            if not callable(item):
+                raise ArgumentError(
+                    f"Sequential: item {position} is {item!r}, not a layer or a function of a tensor"
+                )
+            x = item(x)
+        super().__init__(start, x, name)
+
+
+class _Unbound:
+    """Stands in for the latest plan before there is one."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self.call = call
+
+
+def run(bound: BoundCall, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The outputs of a plan as a list; errors in the user's words."""
+    try:
+        result = bound.call(*arrays)
+    except runner.StatusError as error:
+        raise bound.plan.worded(error) from None
+    return [result] if len(bound.plan.output_specs) == 1 else list(result)
+
+
+@contextmanager
+def _mode(trace: Trace, training: bool) -> Iterator[None]:
+    before, trace.training = trace.training, training
+    try:
+        yield
+    finally:
+        trace.training = before
+
+
+def _keys(structure: Structure) -> list[str] | None:
+    """The names in a flat mapping; None for other nests."""
+    return [str(key) for key in structure.keys] if structure.kind == "dict" else None
+
+
+def _check_inputs(given: Sequence[Any], owner: str) -> None:
+    if not given:
+        raise ArgumentError(f"{owner} has no inputs; start it with mn.Input(shape)")
+    for tensor in given:
+        if not isinstance(tensor, Tensor) or tensor.node.op is not INPUT:
+            raise GraphError(f"{owner}: inputs must come from mn.Input(shape), not {tensor!r}")
+    if len({id(t) for t in given}) != len(given):
+        raise ArgumentError(f"{owner}: an Input is given twice among the inputs")
+
+
+def _refuse_equal(names: Sequence[str], what: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError(f"{what} named {name!r}; give one of them another name=")
+
+
+def _check_reachable(graph: Graph, owner: str) -> None:
+    known = {id(t) for t in graph.inputs}
+    for node in graph.nodes:
+        if node.op is INPUT and id(node.outputs[0]) not in known:
+            raise GraphError(
+                f"{owner}: an output needs the Input {node.attrs['name'] or node.outputs[0]!r}, which is not among the inputs"
+            )

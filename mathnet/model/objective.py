@@ -1,0 +1,328 @@
+"""Objective: what training minimises and evaluation reports — losses, weights, penalties, metrics — as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mathnet.errors import ArgumentError, DataError, MathnetError, ShapeError, nearest
+from mathnet.graph.dim import Dim, evaluate_shape, show_shape
+from mathnet.graph.dtypes import is_float
+from mathnet.graph.op import FUNCTIONS, as_tensor, input_tensor
+from mathnet.graph.tensor import Spec, Tensor
+from mathnet.graph.trace import Trace
+from mathnet.model.inputs import arrange, convert
+from mathnet.model.naming import unique
+from mathnet.model.slots import Adjustable, HyperParameters
+from mathnet.model.weights import total_weight
+from mathnet.plugin.registry import resolve
+
+if TYPE_CHECKING:
+    from mathnet.model.model import Model
+
+
+class Ratio(NamedTuple):
+    """A weighted average still in parts, so that batches can be added up: ``numerator / denominator``.
+
+    The denominator is a tensor, or the number of examples where nothing is weighted.
+    """
+
+    numerator: Tensor
+    denominator: Tensor | float
+
+
+class Metric(NamedTuple):
+    """One reported figure: its name, the position of the output that it looks at, and the function."""
+
+    name: str
+    output: int
+    function: Adjustable
+
+
+class Objective:
+    """Losses and metrics of a model's outputs, and the penalties on its weights.
+
+    loss: a key, function or configured loss; for several outputs a list or a mapping by output name.  metrics: a sequence, for
+    several outputs also a mapping by output name.  hyper: where float settings become slots; None keeps them constants.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        loss: Any,
+        metrics: Any = (),
+        loss_weights: Any = None,
+        hyper: HyperParameters | None = None,
+    ) -> None:
+        self.model = model
+        names = model.output_names
+        several = len(names) > 1
+        self.losses: list[Adjustable] = []
+        for name, given in zip(names, _per_output(loss, names, "loss")):
+            prefix = f"{name}.loss." if several else "loss."
+            if given is None:
+                raise ArgumentError(
+                    f"output {name!r} has no loss; give a key such as 'mse' or a function (y_pred, y_true)"
+                )
+            self.losses.append(Adjustable(resolve("loss", given, "loss"), prefix, hyper))
+        self.loss_weights = [1.0] * len(names)
+        if loss_weights is not None:
+            self.loss_weights = [float(w) for w in arrange(loss_weights, names, "loss weight")]
+        self.metrics = self._resolved_metrics(metrics)
+        self.penalties = [
+            (variable, Adjustable(variable.regularizer, f"{name}.", hyper))
+            for name, variable in model.named_variables()
+            if variable.regularizer is not None and variable.kind == "parameter"
+        ]
+        self._seen: set[tuple] = set()
+
+    def _resolved_metrics(self, metrics: Any) -> list[Metric]:
+        names = self.model.output_names
+        if isinstance(metrics, str):
+            raise ArgumentError(f"metrics must be a list: metrics=[{metrics!r}]")
+        if isinstance(metrics, Mapping):
+            for key in metrics:
+                if key not in names:
+                    raise ArgumentError(f"metrics: there is no output {key!r}{nearest(key, names)}")
+            wanted = [(k, _as_list(metrics[name])) for k, name in enumerate(names) if name in metrics]
+        else:
+            wanted = [(k, list(metrics)) for k in range(len(names))]
+        found = [
+            (k, Adjustable(resolve("metric", m, "metrics"), "", None)) for k, listed in wanted for m in listed
+        ]
+        prefixes = [f"{name}_" if len(names) > 1 else "" for name in names]
+        labels = unique([prefixes[k] + metric.label for k, metric in found], ("loss", "penalty"))
+        return [Metric(label, k, metric) for label, (k, metric) in zip(labels, found)]
+
+    # ---- data ----------------------------------------------------------------------------------------------------------
+    def targets(self, y: Any, rows: int) -> list[np.ndarray]:
+        """Targets as one array per output, of the type that its loss computes with.
+
+        Floats and bools take the scores' type, and so do integers in the scores' shape; other integers are class indices (int64).
+        (N,) is taken for scores (N, 1).
+        """
+        names = self.model.output_names
+        arrays = []
+        for name, scores, given in zip(names, self.model.outputs, arrange(y, names, "target of output")):
+            where = f"targets of output {name!r}"
+            array = np.asarray(given)
+            shape = _at(scores.shape, rows)
+            if array.dtype.kind in "iu" and array.shape not in (
+                shape,
+                shape[:-1] if shape[-1:] == (1,) else shape,
+            ):
+                array = convert(array, np.dtype(np.int64), where)
+            else:
+                array = convert(
+                    array, scores.dtype if is_float(scores.dtype) else np.dtype(np.float32), where
+                )
+            if array.ndim == 0 or array.shape[0] != rows:
+                raise ShapeError(
+                    f"{where} have shape {show_shape(array.shape)}, but there are {rows} examples; axis 0 must run over the examples"
+                )
+            arrays.append(array)
+        return arrays
+
+    def weights(self, sample_weight: Any, rows: int) -> np.ndarray:
+        """Weights of the examples as an array (rows,)."""
+        array = convert(sample_weight, self.model.dtype, "sample_weight")
+        if array.shape != (rows,):
+            raise ShapeError(
+                f"sample_weight has shape {show_shape(array.shape)}, but {rows} examples want ({rows},)"
+            )
+        if not np.isfinite(array).all():
+            raise DataError(
+                f"sample_weight of row {int(np.flatnonzero(~np.isfinite(array))[0])} is not finite"
+            )
+        return array
+
+    def check(self, targets: Sequence[np.ndarray]) -> None:
+        """Tries losses and metrics on targets of these shapes, once for each kind of them.
+
+        The trial uses a batch size that no other axis has, so that a broadcast across examples cannot pass unseen.
+        """
+        kind = tuple((t.shape[1:], t.dtype) for t in targets)
+        if kind in self._seen:
+            return
+        taken = {s for t in (*targets, *self.model.outputs) for s in t.shape[1:] if not isinstance(s, Dim)}
+        batch = next(size for size in range(7, 10**9, 2) if size not in taken)
+        for k, (scores, target) in enumerate(zip(self.model.outputs, targets)):
+            if any(isinstance(s, Dim) for s in scores.shape[1:]):
+                continue
+            y_pred = input_tensor(Spec(_at(scores.shape, batch), scores.dtype), self.model.output_names[k])
+            y_true = input_tensor(Spec((batch, *target.shape[1:]), target.dtype), "targets")
+            functions = [(f"loss {self.losses[k].label!r}", self.losses[k])]
+            functions += [(f"metric {m.function.label!r}", m.function) for m in self.metrics if m.output == k]
+            for what, function in functions:
+                where = f"{what} of output {self.model.output_names[k]!r}"
+                shown = f"scores {show_shape(('batch', *y_pred.shape[1:]))} and targets {show_shape(('batch', *y_true.shape[1:]))}"
+                try:
+                    with Trace() as trace:
+                        values = function.within(trace)(y_pred, _aligned(y_pred, y_true))
+                except ShapeError as error:
+                    raise ShapeError(
+                        f"{where}: {shown} do not fit ({error}; tried with a batch of {batch})"
+                    ) from error
+                except MathnetError as error:
+                    error.args = (f"{where} on {shown}: {error}",)
+                    raise
+                per_example(values, batch, where)
+        self._seen.add(kind)
+
+    # ---- tensors -------------------------------------------------------------------------------------------------------
+    def loss_terms(
+        self,
+        trace: Trace,
+        outputs: Sequence[Tensor],
+        targets: Sequence[Tensor],
+        weight: Tensor | None,
+        checked: bool = True,
+    ) -> list[Ratio]:
+        """Σ w·l and Σ w of each output; ``checked``: Σ w = 0 is refused when the plan runs."""
+        terms = []
+        for name, loss, scores, target in zip(self.model.output_names, self.losses, outputs, targets):
+            values = loss.within(trace)(scores, _aligned(scores, target))
+            where = f"loss {loss.label!r} of output {name!r}"
+            terms.append(
+                _ratio(*per_example(values, scores.shape[0], where), weight, where if checked else None)
+            )
+        return terms
+
+    def metric_terms(
+        self, trace: Trace, outputs: Sequence[Tensor], targets: Sequence[Tensor], weight: Tensor | None
+    ) -> list[Ratio]:
+        """Σ w·m and Σ w of each metric."""
+        terms = []
+        for metric in self.metrics:
+            scores, target = outputs[metric.output], targets[metric.output]
+            values = metric.function.within(trace)(scores, _aligned(scores, target))
+            where = f"metric {metric.name!r}"
+            terms.append(_ratio(*per_example(values, scores.shape[0], where, self.model.dtype), weight, None))
+        return terms
+
+    def penalty(self, trace: Trace) -> Tensor | None:
+        """The sum of all penalties on weights, and of those that layers added in this trace."""
+        found = []
+        for variable, regularizer in self.penalties:
+            value = as_tensor(regularizer.within(trace)(trace.read(variable)))
+            found.append(_scalar(value, f"regularizer {regularizer.label!r} of {variable.name!r}"))
+        found += [_scalar(as_tensor(value), "a loss added by a layer") for value in trace.losses]
+        return _sum(found)
+
+    def total(self, terms: Iterable[Ratio], penalty: Tensor | None) -> Tensor:
+        """The loss: weighted sum of the outputs' averages, plus the penalty."""
+        parts = []
+        for term, factor in zip(terms, self.loss_weights):
+            value = term.numerator / term.denominator
+            parts.append(value if factor == 1.0 else value * factor)
+        if penalty is not None:
+            parts.append(penalty)
+        total = _sum(parts)
+        assert total is not None
+        return total
+
+    # ---- numbers -------------------------------------------------------------------------------------------------------
+    def report(
+        self,
+        losses: Sequence[tuple[float, float]],
+        metrics: Sequence[tuple[float, float]],
+        penalty: float | None,
+    ) -> dict[str, float]:
+        """Sums of numerators and denominators as the figures that users see."""
+        values = []
+        for numerator, denominator in losses:
+            if denominator == 0.0:
+                raise DataError(
+                    "the weights of all examples sum to zero, so the loss is not defined; give some example a weight"
+                )
+            values.append(numerator / denominator)
+        logs = {"loss": float(sum(f * v for f, v in zip(self.loss_weights, values)) + (penalty or 0.0))}
+        if len(values) > 1:
+            logs.update({f"{name}_loss": float(v) for name, v in zip(self.model.output_names, values)})
+        if penalty is not None:
+            logs["penalty"] = float(penalty)
+        for metric, (numerator, denominator) in zip(self.metrics, metrics):
+            logs[metric.name] = numerator / denominator if denominator else float("nan")
+        return logs
+
+
+def per_example(
+    returned: Any, batch: int, where: str, dtype: np.dtype | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """What a loss or metric returned, as values (batch,) and weights (batch,) or None.
+
+    Values alone are averaged over the other axes; values with weights are summed, both.  dtype: of the values when they are
+    no floats.
+    """
+    values, weights = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
+    found = []
+    for tensor in (values, weights):
+        if tensor is None:
+            found.append(None)
+            continue
+        tensor = as_tensor(tensor, where)
+        if tensor.shape[:1] != (batch,):
+            lead = "a single number" if not tensor.shape else f"shape {show_shape(tensor.shape)}"
+            raise ShapeError(
+                f"{where} must give one value per example, (batch, …), but for a batch of {batch} it gave {lead}; "
+                "averaging over examples is done for it, with their weights"
+            )
+        if not is_float(tensor.dtype):
+            tensor = FUNCTIONS["cast"](tensor, dtype or np.dtype(np.float32))
+        if tensor.ndim > 1:
+            tensor = FUNCTIONS["mean" if weights is None else "sum"](
+                tensor, axis=tuple(range(1, tensor.ndim))
+            )
+        found.append(tensor)
+    return found[0], found[1]  # type: ignore[return-value]
+
+
+def _aligned(scores: Tensor, target: Tensor) -> Tensor:
+    """Targets (N,) as (N, 1) for scores of that shape."""
+    if scores.shape[-1:] == (1,) and target.shape == scores.shape[:-1]:
+        return FUNCTIONS["reshape"](target, scores.shape)
+    return target
+
+
+def _ratio(values: Tensor, own: Tensor | None, weight: Tensor | None, where: str | None) -> Ratio:
+    """Sums over the examples; ``where`` names the average whose weights must not sum to zero."""
+    if weight is not None:
+        values = values * weight
+        own = weight if own is None else own * weight
+    if own is None:
+        return Ratio(FUNCTIONS["sum"](values), float(values.shape[0]))
+    total = FUNCTIONS["sum"](own) if where is None else total_weight(own, where)
+    return Ratio(FUNCTIONS["sum"](values), total)
+
+
+def _scalar(value: Tensor, where: str) -> Tensor:
+    if value.shape != ():
+        raise ShapeError(
+            f"{where} must give a single number, but gave shape {show_shape(value.shape)}; sum it up"
+        )
+    return value
+
+
+def _sum(parts: Sequence[Tensor]) -> Tensor | None:
+    total = None
+    for part in parts:
+        total = part if total is None else total + part
+    return total
+
+
+def _at(shape: tuple, batch: int) -> tuple:
+    """``shape`` with the batch size in front, whatever stood there."""
+    lead = shape[0]
+    return (batch, *(evaluate_shape(shape[1:], {lead: batch}) if isinstance(lead, Dim) else shape[1:]))
+
+
+def _per_output(value: Any, names: Sequence[str], what: str) -> list[Any]:
+    if isinstance(value, (list, tuple, Mapping)):
+        return arrange(value if len(names) > 1 or isinstance(value, Mapping) else value[0], names, what)
+    return [value] * len(names)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -1,0 +1,58 @@
+"""The mapping from names to live weights that ``model.parameters`` and ``model.statistics`` give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from mathnet.errors import UnknownKeyError, nearest
+from mathnet.store import Variable
+
+
+class VariableMapping(Mapping[str, np.ndarray]):
+    """name → array; the arrays are views of the weights in use, so writing into one changes the next call.
+
+    ``mapping[name] = array`` copies the values in after a check of the shape.
+
+    >>> model.parameters["dense/kernel"][:] = 0.0          # doctest: +SKIP
+    >>> model.parameters["dense/bias"] = np.ones(10)       # doctest: +SKIP
+    """
+
+    def __init__(self, variables: Mapping[str, Variable], what: str) -> None:
+        self._variables, self._what = variables, what
+
+    def variable(self, name: str) -> Variable:
+        try:
+            return self._variables[name]
+        except KeyError:
+            raise UnknownParameterError(
+                f"no {self._what} is named {name!r}{nearest(name, self._variables)}"
+            ) from None
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.variable(name).array
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.variable(name).assign(value)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._variables
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+    def __repr__(self) -> str:
+        lines = [f"  {name}: {variable.dtype}{variable.shape}" for name, variable in self._variables.items()]
+        return "\n".join([f"<{len(self)} {self._what}s>", *lines])
+
+
+class UnknownParameterError(UnknownKeyError, KeyError):
+    """No variable of a model has this name.  A KeyError, as Mapping promises."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -1,0 +1,132 @@
+"""Slots: the scalars of a training that plans read at run time, so that they may change without a new plan."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from mathnet.errors import ArgumentError, UnknownKeyError, nearest
+from mathnet.graph.trace import Trace
+from mathnet.plugin.records import Configured, record_of_instance
+from mathnet.store import Variable, allocate
+
+
+def slot(name: str, value: float = 0.0) -> Variable:
+    """A float64 scalar that takes the type of the arrays it meets."""
+    (variable,) = allocate([name], [()], np.float64, "slot", weak=True)
+    variable.array[...] = value
+    return variable
+
+
+class HyperParameters(Mapping[str, float]):
+    """``trainer.hyper``: numeric settings by name; setting one holds from the next step on.
+
+    Settings of the optimizer stand under their own name (``learning_rate``), those of a schedule, loss or regularizer under
+    ``learning_rate.gamma``, ``loss.delta``, ``dense/kernel.strength``.
+    """
+
+    def __init__(self) -> None:
+        self._slots: dict[str, Variable] = {}
+
+    def add(self, name: str, value: float) -> Variable:
+        self._slots[name] = slot(name, value)
+        return self._slots[name]
+
+    def slot(self, name: str) -> Variable:
+        if name not in self._slots:
+            known = ", ".join(self._slots) or "none"
+            raise UnknownKeyError(
+                f"no hyper-parameter is named {name!r}{nearest(name, self._slots)}; there are: {known}"
+            )
+        return self._slots[name]
+
+    def __getitem__(self, name: str) -> float:
+        return float(self.slot(name).array)
+
+    def __setitem__(self, name: str, value: float) -> None:
+        variable = self.slot(name)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float, np.integer, np.floating))
+            or math.isnan(value)
+        ):
+            raise ArgumentError(f"hyper-parameter {name!r} must be a number, not {value!r}")
+        variable.array[...] = value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._slots
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._slots)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __repr__(self) -> str:
+        return f"<hyper-parameters {', '.join(f'{name}={self[name]:g}' for name in self)}>"
+
+
+class Adjustable:
+    """A loss, regularizer, schedule or optimizer in use, whose float settings are slots.
+
+    prefix: what their names start with; hyper: where they are kept; None leaves the settings constants.
+    """
+
+    def __init__(self, used: Any, prefix: str, hyper: HyperParameters | None) -> None:
+        self.used = used
+        self._slots: dict[str, Variable] = {}
+        if hyper is not None:
+            for name, value in float_settings(used).items():
+                self._slots[name] = hyper.add(prefix + name, value)
+
+    @property
+    def label(self) -> str:
+        return label_of(self.used)
+
+    def within(self, trace: Trace) -> Any:
+        """The object as a trace sees it: its float settings are tensors."""
+        if not self._slots:
+            return self.used
+        values = {name: trace.read(variable) for name, variable in self._slots.items()}
+        if isinstance(self.used, Configured):
+            return functools.partial(self.used, **values)
+        seen = copy.copy(self.used)
+        for name, value in values.items():
+            setattr(seen, name, value)
+        return seen
+
+
+def float_settings(used: Any) -> dict[str, float]:
+    """Settings whose values are floats, or integers where the default is a float; without those declared ``static``."""
+    record = record_of_instance(used)
+    static = record.static if record is not None else ()
+    if isinstance(used, Configured):
+        values, defaults = used.config, used.record.settings
+    elif inspect.isfunction(used) or inspect.isclass(used):
+        return {}
+    else:
+        parameters = inspect.signature(type(used)).parameters
+        values = {name: getattr(used, name) for name in parameters if hasattr(used, name)}
+        defaults = {name: p.default for name, p in parameters.items()}
+    found = {}
+    for name, value in values.items():
+        whole = (
+            isinstance(value, int) and not isinstance(value, bool) and isinstance(defaults.get(name), float)
+        )
+        if name not in static and (isinstance(value, (float, np.floating)) or whole):
+            found[name] = float(value)
+    return found
+
+
+def label_of(used: Any) -> str:
+    """The name that users know an object by: its key, or that of its function or class."""
+    record = record_of_instance(used)
+    if record is not None:
+        return record.key
+    return getattr(used, "__name__", None) or type(used).__name__

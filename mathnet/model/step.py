@@ -1,0 +1,132 @@
+"""The training step as one graph: forward pass, loss, penalties, gradient, clipping, updates, statistics, counters.
+
+All reads see the values from before the step; everything that changes is an update of the graph, so the step happens as a whole or not
+at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mathnet.errors import GradientError, ShapeError
+from mathnet.graph.graph import Graph
+from mathnet.graph.op import FUNCTIONS, constant, input_tensor
+from mathnet.graph.tensor import Spec, Tensor
+from mathnet.graph.trace import Trace
+from mathnet.model.inputs import match
+from mathnet.model.objective import Ratio
+from mathnet.model.slots import slot
+from mathnet.store import Variable
+from mathnet.transform.gradient import gradient
+
+if TYPE_CHECKING:
+    from mathnet.model.trainer import Trainer
+
+
+class Signature(NamedTuple):
+    """What a step's plan is made for: specs of inputs and targets, whether examples are weighted, whether sums are kept."""
+
+    inputs: tuple[Spec, ...]
+    targets: tuple[Spec, ...]
+    weighted: bool
+    summed: bool
+
+    @property
+    def batch(self) -> int:
+        return self.inputs[0].shape[0]
+
+
+class Sums:
+    """Running sums of an epoch, as slots: numerators and denominators of losses and metrics, penalties, steps."""
+
+    def __init__(self, losses: int, metrics: int) -> None:
+        self.losses = [(slot("loss sum"), slot("weight sum")) for _ in range(losses)]
+        self.metrics = [(slot("metric sum"), slot("weight sum")) for _ in range(metrics)]
+        self.penalty = slot("penalty sum")
+        self.steps = slot("step count")
+
+    @property
+    def slots(self) -> list[Variable]:
+        return [v for pair in (*self.losses, *self.metrics) for v in pair] + [self.penalty, self.steps]
+
+    def clear(self) -> None:
+        for variable in self.slots:
+            variable.array[...] = 0.0
+
+    def updates(
+        self, trace: Trace, losses: Sequence[Ratio], metrics: Sequence[Ratio], penalty: Tensor | None
+    ) -> list[tuple[Variable, Tensor]]:
+        pairs = [*zip(self.losses, losses), *zip(self.metrics, metrics)]
+        added: list[tuple[Variable, Tensor | float]] = []
+        for (numerator, denominator), ratio in pairs:
+            added += [(numerator, ratio.numerator), (denominator, ratio.denominator)]
+        if penalty is not None:
+            added.append((self.penalty, penalty))
+        added.append((self.steps, 1.0))
+        return [(variable, trace.read(variable) + _float64(value)) for variable, value in added]
+
+    def numbers(self) -> tuple[list[tuple[float, float]], list[tuple[float, float]], float]:
+        """(loss sums, metric sums, mean penalty)."""
+        losses, metrics = (
+            [(float(n.array), float(d.array)) for n, d in pairs] for pairs in (self.losses, self.metrics)
+        )
+        steps = float(self.steps.array)
+        return losses, metrics, float(self.penalty.array) / steps if steps else 0.0
+
+
+def _float64(value: Tensor | float) -> Tensor | float:
+    return FUNCTIONS["cast"](value, np.dtype(np.float64)) if isinstance(value, Tensor) else value
+
+
+def step_graph(trainer: Trainer, signature: Signature) -> Graph:
+    """The graph of one step: inputs x…, targets…, [weights]; output the loss; updates of everything that a step changes."""
+    model, objective = trainer.model, trainer.objective
+    names = model.output_names
+    x = [input_tensor(spec, name) for spec, name in zip(signature.inputs, model.input_names)]
+    y = [input_tensor(spec, f"targets of output {name!r}") for spec, name in zip(signature.targets, names)]
+    weight = (
+        input_tensor(Spec((signature.batch,), model.dtype), "sample_weight") if signature.weighted else None
+    )
+    sizes = match(model.inputs, x, model.input_names, "model")
+    with Trace(training=True, seed=trainer.seed) as trace:
+        step = trace.step = trace.read(trainer.step_slot)
+        outputs = model.graph.bind(sizes, x, training=True).outputs
+        for output, name in zip(outputs, names):
+            if output.shape[:1] != (signature.batch,):
+                raise ShapeError(
+                    f"output {name!r} has shape {output.shape}, but training needs one row per example, {signature.batch} here"
+                )
+        losses = objective.loss_terms(trace, outputs, y, weight)
+        penalty = objective.penalty(trace)
+        total = objective.total(losses, penalty)
+        gradients = _gradients(trainer, trace, total)
+        updates = trainer.updates.trace(trace, gradients, step)
+        updates += [(variable, tensor) for variable, tensor in trace.updates.items()]
+        updates.append((trainer.step_slot, step + 1.0))
+        if signature.summed:
+            metrics = objective.metric_terms(trace, outputs, y, weight)
+            updates += trainer.sums.updates(trace, losses, metrics, penalty)
+    inputs = [*x, *y, *([weight] if weight is not None else [])]
+    graph = Graph(inputs, [total], updates, name=f"step of {model.name or 'model'}(batch {signature.batch})")
+    return model.constants.settle(graph)
+
+
+def _gradients(trainer: Trainer, trace: Trace, total: Tensor) -> list[Tensor | None]:
+    """Derivatives of the loss by the trained parameters, clipped to the global norm where that is asked for."""
+    wrt = [trace.read(trained.variable) for trained in trainer.updates.trained]
+    found = gradient([total], [constant(1.0, total.dtype)], wrt)
+    if all(g is None for g in found):
+        raise GradientError("the loss does not depend on any trainable weight, so there is nothing to train")
+    if trainer.clip_slot is None:
+        return found
+    limit = trace.read(trainer.clip_slot)
+    squares = [FUNCTIONS["sum"](FUNCTIONS["square"](g)) for g in found if g is not None]
+    total_square = squares[0]
+    for square in squares[1:]:
+        total_square = total_square + square
+    # limit / max(norm, limit) is 1 for short gradients and never divides by zero.
+    scale = limit / FUNCTIONS["maximum"](FUNCTIONS["sqrt"](total_square), limit)
+    return [None if g is None else g * scale for g in found]

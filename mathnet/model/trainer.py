@@ -1,0 +1,367 @@
+"""Trainer: one compiled call per training step, and the state that goes with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mathnet._kernels import runner
+from mathnet.errors import ArgumentError, ShapeError
+from mathnet.graph.dim import Dim, show_shape
+from mathnet.graph.tensor import Spec
+from mathnet.model.calls import BoundCall, Recent
+from mathnet.model.evaluate import Evaluator
+from mathnet.model.inputs import match
+from mathnet.model.model import Model
+from mathnet.model.objective import Objective
+from mathnet.model.order import Order, Run
+from mathnet.model.predict import check_batch_size, check_rows
+from mathnet.model.refusals import checks_of, refused
+from mathnet.model.slots import HyperParameters, slot
+from mathnet.model.step import Signature, Sums, step_graph
+from mathnet.model.updates import Updates
+from mathnet.plan import Plan
+from mathnet.store import Variable
+
+PLANS = 16  # signatures whose plans a Trainer keeps
+
+
+class Trainer:
+    """Trains a model: forward pass, loss, gradient, clipping and update are one plan, entered once per step.
+
+    Parameters
+    ----------
+    model: the Model.
+    loss: a key such as ``"cross_entropy"``, a configured loss, or a function (y_pred, y_true) → one value per example (or values and
+        weights); for several outputs a list, or a mapping by output name.
+    optimizer: a key such as ``"adam"``, or an optimizer.
+    clip_norm: the largest global norm of the gradient, penalties included; longer ones are scaled down.
+    seed: drives the order of rows, dropout and noise.
+    metrics: keys, metrics or functions (y_pred, y_true) → one value per example.
+    loss_weights: factors of the losses of several outputs.
+
+    A loss is Σ w·l / Σ w over the batch plus penalties, so that a weight k equals k repeats of an example (Keras divides by their number
+    instead).  A step that fails, or is interrupted, leaves weights, optimizer and counters as they were.  ``hyper`` is the
+    mapping of numeric settings: ``trainer.hyper["learning_rate"] = 1e-4`` holds from the next step on.
+
+    >>> import mathnet as mn
+    >>> model = mn.Sequential([mn.layers.Dense(8, activation="tanh"), mn.layers.Dense(1)], input_shape=(2,))
+    >>> trainer = mn.Trainer(model, loss="mse", optimizer=mn.optimizers.SGD(0.1))
+    >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    >>> first = trainer.step(x, np.array([0, 1, 1, 0], np.float32))
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        loss: Any,
+        optimizer: Any,
+        clip_norm: float | None = None,
+        seed: int = 0,
+        metrics: Any = (),
+        loss_weights: Any = None,
+    ) -> None:
+        if not isinstance(model, Model):
+            raise ArgumentError(f"Trainer: a mn.Model is needed, not {type(model).__name__}")
+        self.model = model
+        self.seed = _checked_seed(seed)
+        self.hyper = HyperParameters()
+        trainable = [(n, v) for n, v in model.named_variables() if v.kind == "parameter" and v.trainable]
+        if not trainable:
+            raise ArgumentError(f"Trainer: {model!r} has no trainable weights")
+        self.updates = Updates(optimizer, trainable, self.hyper)
+        self.objective = Objective(model, loss, metrics, loss_weights, self.hyper)
+        self.clip_slot: Variable | None = None
+        if clip_norm is not None:
+            if isinstance(clip_norm, bool) or not isinstance(clip_norm, (int, float)) or not clip_norm > 0:
+                raise ArgumentError(
+                    f"Trainer: clip_norm must be a positive number or None, not {clip_norm!r}"
+                )
+            self.clip_slot = self.hyper.add("clip_norm", float(clip_norm))
+        self.step_slot = slot("step")
+        self.sums = Sums(len(self.objective.losses), len(self.objective.metrics))
+        self.summed_epoch = -1  # the epoch that the sums belong to
+        self.order = Order(self.seed)
+        self.history: dict[str, list[float]] = {}
+        self.callbacks: list[Any] = []
+        self.callback_state: list[dict[str, Any]] = []  # restored, for callbacks that fit is given later
+        self.stop_training = False
+        self.steps_per_epoch: int | None = None
+        self.evaluator = Evaluator(model, self.objective)
+        self._bound: Recent[BoundCall] = Recent(PLANS)
+        self._latest: Any = _Unbound(self._rebind)
+        self._seen: tuple[tuple[Spec, ...], tuple[Spec, ...]] | None = None
+
+    # ---- where it stands ---------------------------------------------------------------------------------------------
+    @property
+    def optimizer(self) -> Any:
+        return self.updates.used
+
+    @property
+    def step_count(self) -> int:
+        """Steps done so far."""
+        return int(self.step_slot.array)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs completed so far."""
+        return self.order.epoch
+
+    def __repr__(self) -> str:
+        return (
+            f"<Trainer of {self.model!r} with {type(self.optimizer).__name__}, {self.step_count} steps done>"
+        )
+
+    # ---- single steps ------------------------------------------------------------------------------------------------
+    def step(self, x: Any, y: Any, sample_weight: Any = None) -> float:
+        """One update on one batch; returns the loss before it.
+
+        x, y: arrays with one row per example (lists or mappings of arrays for several inputs or outputs); sample_weight (N,).
+        Raises ShapeError, DTypeError or DataError, with nothing changed, for data that do not fit: wrong shapes, a label out of
+        range, NaN in targets, weights that sum to zero.
+        """
+        latest = self._latest
+        try:
+            if sample_weight is None:
+                return latest.call(x, y)
+            return latest.call(x, y, sample_weight)
+        except runner.StatusError as error:
+            given = [x, y] if sample_weight is None else [x, y, sample_weight]
+            raise refused(error, latest.plan, self._names(sample_weight is not None), given) from None
+
+    def _rebind(self, x: Any, y: Any, sample_weight: Any = None) -> float:
+        """A step that the plan at hand does not fit: converts the arrays, finds or makes their plan."""
+        data = self.data(x, y, sample_weight)
+        weighted = sample_weight is not None
+        bound = self.bound(self.signature(data, len(data[0]), weighted))
+        self._latest = bound
+        try:
+            return bound.call(*data)
+        except runner.StatusError as error:
+            raise refused(error, bound.plan, self._names(weighted), data) from None
+
+    def data(self, x: Any, y: Any, sample_weight: Any = None) -> list[np.ndarray]:
+        """Inputs, targets and weights as checked arrays of the right types; arrays that are right already are not copied."""
+        model = self.model
+        inputs = model.arrays(x)
+        match(model.inputs, inputs, model.input_names, model._owner)
+        lead = model.inputs[0].shape[:1]
+        for tensor, name in zip(model.inputs, model.input_names):
+            if tensor.shape[:1] != lead:
+                raise ShapeError(
+                    f"training needs one row per example in every input, but input {name!r} has shape {show_shape(tensor.shape)}"
+                )
+        rows = check_rows(inputs, [f"input {name!r}" for name in model.input_names])
+        targets = self.objective.targets(y, rows)
+        self.objective.check(targets)
+        weights = [] if sample_weight is None else [self.objective.weights(sample_weight, rows)]
+        return [*inputs, *targets, *weights]
+
+    def signature(
+        self, data: Sequence[np.ndarray], batch: int, weighted: bool, summed: bool = False
+    ) -> Signature:
+        specs = tuple([Spec((batch, *a.shape[1:]), a.dtype) for a in data])
+        cut = len(self.model.inputs)
+        self._seen = specs[:cut], specs[cut : cut + len(self.model.outputs)]
+        return Signature(*self._seen, weighted, summed)
+
+    def bound(self, signature: Signature) -> BoundCall:
+        """The plan of a step, made at first use."""
+        return self._bound.get((signature, self.seed), lambda: self._bind(signature))
+
+    def _bind(self, signature: Signature) -> BoundCall:
+        specs = [*signature.inputs, *signature.targets]
+        checks = checks_of(specs, len(signature.inputs), len(signature.targets))
+        graph = step_graph(self, signature)
+        return BoundCall(graph, self._rebind, self.model.runtime, self.model.lock, True, checks)
+
+    def _names(self, weighted: bool) -> list[str]:
+        model = self.model
+        targets = [
+            f"targets of output {name!r} (loss {loss.label!r})"
+            for name, loss in zip(model.output_names, self.objective.losses)
+        ]
+        return [
+            *[f"input {n!r}" for n in model.input_names],
+            *targets,
+            *(["sample_weight"] if weighted else []),
+        ]
+
+    # ---- many steps --------------------------------------------------------------------------------------------------
+    def steps(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int = 32,
+        count: int = 1,
+        sample_weight: Any = None,
+        shuffle: bool = True,
+    ) -> np.ndarray:
+        """``count`` steps over shuffled epochs of the data without returning to Python; gives their losses (count,).
+
+        The last batch of an epoch holds what remains.  A further call goes on where this one stopped.  Ctrl-C ends it between two steps.
+        """
+        check_batch_size(batch_size)
+        data = self.data(x, y, sample_weight)
+        rows = len(data[0])
+        losses = np.empty(count)
+        self.order.begin(rows, shuffle)
+        done = 0
+        while done < count:
+            run = self.order.next_run(batch_size, count - done)
+            self.run(data, run, losses[done : done + run.steps], sample_weight is not None)
+            done += run.steps
+        return losses
+
+    def run(
+        self, data: Sequence[np.ndarray], run: Run, losses: np.ndarray, weighted: bool, summed: bool = False
+    ) -> bool:
+        """Steps over given rows; notes what was done also when it fails half-way.  True at the end of an epoch."""
+        bound = self.bound(self.signature(data, run.batch, weighted, summed))
+        try:
+            completed = runner.run_steps(bound.call, data, run.rows, losses)
+        except runner.StatusError as error:
+            rows = run.rows[error.step * run.batch : (error.step + 1) * run.batch]
+            self.order.advance(bound.call.completed_steps * run.batch)
+            raise refused(error, bound.plan, self._names(weighted), data, rows) from None
+        except BaseException:
+            self.order.advance(bound.call.completed_steps * run.batch)
+            raise
+        return self.order.advance(completed * run.batch)
+
+    # ---- whole trainings ---------------------------------------------------------------------------------------------
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        epochs: int = 1,
+        batch_size: int = 32,
+        sample_weight: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        callbacks: Sequence[Any] = (),
+        shuffle: bool = True,
+        progress: bool | None = None,
+    ) -> dict[str, list[float]]:
+        """Trains for ``epochs`` epochs; returns the history of this Trainer: figures by name, one float per epoch.
+
+        validation_split: share of the data, taken from the end before shuffling, that is only evaluated; validation_data: a pair
+        (x, y) or triple (x, y, sample_weight) instead.  callbacks: keys, or objects with the methods of ``mn.Callback``.  progress: show
+        a bar; None: on a terminal only.  The order of epoch e is a function of (seed, e).  Ctrl-C ends the training between two
+        steps: callbacks are told, the weights are those of the last step, and KeyboardInterrupt goes on.
+        """
+        from mathnet.model.fit import fit
+
+        return fit(
+            self,
+            x,
+            y,
+            epochs,
+            batch_size,
+            sample_weight,
+            validation_split,
+            validation_data,
+            callbacks,
+            shuffle,
+            progress,
+        )
+
+    def evaluate(self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = 256) -> dict[str, float]:
+        """ "loss", "penalty" and metrics on data in inference mode."""
+        return self.evaluator.run(x, y, sample_weight, batch_size)
+
+    def predict(self, x: Any, batch_size: int = 256) -> Any:
+        return self.model.predict(x, batch_size)
+
+    # ---- the plan ----------------------------------------------------------------------------------------------------
+    def plan(self, batch: int, targets: Any = None) -> Plan:
+        """The plan of a step on ``batch`` examples: ``explain()`` shows its instructions, ``profile(x, y)`` times them.
+
+        targets: an example of the targets.  Without it: targets like those of the last step; before any step, class
+        indices where the loss takes them, else targets in the scores' shape.
+        """
+        check_batch_size(batch)
+        inputs = tuple(
+            [
+                Spec((batch, *_known(t.shape[1:], n)), t.dtype)
+                for t, n in zip(self.model.inputs, self.model.input_names)
+            ]
+        )
+        if targets is not None:
+            found = self.objective.targets(targets, len(np.asarray(_first(targets))))
+            wanted = tuple([Spec((batch, *a.shape[1:]), a.dtype) for a in found])
+        elif self._seen is not None:
+            wanted = tuple([Spec((batch, *s.shape[1:]), s.dtype) for s in self._seen[1]])
+        else:
+            wanted = self._guessed(batch)
+        return self.bound(Signature(inputs, wanted, False, False)).plan
+
+    def _guessed(self, batch: int) -> tuple[Spec, ...]:
+        """Specs of targets that the losses take: class indices (N,), else the scores' shape."""
+        scores = [
+            Spec((batch, *_known(t.shape[1:], n)), t.dtype)
+            for t, n in zip(self.model.outputs, self.model.output_names)
+        ]
+        indices = [
+            Spec((batch,), np.dtype(np.int64)) if s.ndim == 2 and s.shape[1] > 1 else s for s in scores
+        ]
+        for specs in (indices, scores):
+            try:
+                self.objective.check([np.empty(s.shape, s.dtype) for s in specs])
+            except ShapeError:
+                continue
+            return tuple(specs)
+        raise ArgumentError("plan: the targets of this loss cannot be guessed; give an example as targets=")
+
+    # ---- checkpoints -------------------------------------------------------------------------------------------------
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes weights, optimizer, counters, position in the data, history and callbacks' state to one file."""
+        from mathnet.model.checkpoint import save
+
+        save(self, path)
+
+    def restore(self, path: str | os.PathLike) -> None:
+        """Takes a checkpoint of a like Trainer back; training then goes on as if it had never stopped, bit for bit."""
+        from mathnet.model.checkpoint import restore
+
+        restore(self, path)
+
+    @property
+    def named_slots(self) -> Mapping[str, Variable]:
+        """Every scalar of the training by name; for checkpoints."""
+        named = {f"hyper/{name}": self.hyper.slot(name) for name in self.hyper}
+        named.update({f"sum/{k}": variable for k, variable in enumerate(self.sums.slots)})
+        return {**named, "step": self.step_slot}
+
+
+class _Unbound:
+    """Stands in for the latest plan before there is one."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Any) -> None:
+        self.call = call
+
+
+def _checked_seed(seed: Any) -> int:
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= seed.__index__() < 2**64:
+        raise ArgumentError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
+    return seed.__index__()
+
+
+def _known(shape: tuple, name: str) -> tuple[int, ...]:
+    for size in shape:
+        if isinstance(size, Dim):
+            raise ShapeError(
+                f"plan: the size {size} of {name!r} is free, so there is no one plan; call step with data first"
+            )
+    return shape
+
+
+def _first(targets: Any) -> Any:
+    if isinstance(targets, Mapping):
+        return next(iter(targets.values()))
+    return targets

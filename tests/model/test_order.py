@@ -1,0 +1,70 @@
+"""The order of rows: a function of (seed, epoch), whole epochs, and a position that can be taken up again."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mathnet.model.order import Order
+
+
+def rows_of(order, rows, batch, steps, limit=10**6):
+    seen = []
+    order.begin(rows)
+    while sum(len(s) for s in seen) < steps:
+        run = order.next_run(batch, min(limit, steps - sum(len(s) for s in seen)))
+        seen.append(run.rows.reshape(run.steps, run.batch).tolist())
+        order.advance(len(run.rows))
+    return [row for part in seen for row in part]
+
+
+@given(rows=st.integers(1, 60), batch=st.integers(1, 70), seed=st.integers(0, 2**64 - 1))
+def test_an_epoch_holds_every_row_once(rows, batch, seed):
+    order = Order(seed)
+    order.begin(rows)
+    seen = []
+    over = False
+    while not over:
+        run = order.next_run(batch, 10**9)
+        assert run.batch <= batch and len(run.rows) == run.steps * run.batch
+        seen += run.rows.tolist()
+        over = order.advance(len(run.rows))
+    assert sorted(seen) == list(range(rows))
+    assert (order.epoch, order.position) == (1, 0)
+
+
+def test_the_order_is_a_function_of_seed_and_epoch():
+    first, second = Order(7), Order(7)
+    second.epoch = 3
+    first.begin(50), second.begin(50)
+    for _ in range(3):
+        first.advance(50)
+    assert (first.permutation(50) == second.permutation(50)).all()
+    assert (first.permutation(50) != Order(8).permutation(50)).any()
+    assert (Order(7).permutation(50) != second.permutation(50)).any()
+
+
+@given(limit=st.integers(1, 7))
+def test_pieces_are_the_whole(limit):
+    assert rows_of(Order(1), 23, 5, 12) == rows_of(Order(1), 23, 5, 12, limit)
+
+
+def test_without_shuffling_rows_come_in_order():
+    order = Order(0)
+    order.begin(10, shuffle=False)
+    assert order.next_run(4, 5).rows.tolist() == list(range(8))
+
+
+def test_a_restored_position_goes_on():
+    order, copy = Order(3), Order(99)
+    rows_of(order, 23, 5, 7)
+    copy.restore(order.state())
+    assert rows_of(order, 23, 5, 9) == rows_of(copy, 23, 5, 9)
+
+
+def test_other_data_begin_a_new_epoch():
+    order = Order(0)
+    order.begin(10)
+    order.advance(4)
+    order.begin(12)
+    assert (order.epoch, order.position) == (1, 0)
+    assert order.permutation(12).dtype == np.int64
