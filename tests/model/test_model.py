@@ -202,7 +202,7 @@ def test_lists_come_back_as_lists_and_tuples_as_tuples():
 def test_broken_graphs_are_refused():
     x, other = mn.Input((4,), name="x"), mn.Input((4,), name="other")
     h = mn.layers.Dense(2)(x + other)
-    with pytest.raises(mn.GraphError, match="'other'.*not among the inputs"):
+    with pytest.raises(mn.GraphError, match=r"'other'.*not among the inputs"):
         mn.Model(x, h)
     with pytest.raises(mn.GraphError, match=r"mn\.Input"):
         mn.Model(h, h)
