@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mathnet import ops as _operations  # noqa: F401  fills the table of operations
 from mathnet.errors import FileFormatError, MathnetError, UnknownKeyError
 from mathnet.graph.dim import show_shape
 from mathnet.model import container
 from mathnet.model.description import build, describe
 from mathnet.model.values import Decoder, Encoder
 from mathnet.plugin.bases import reserved_weights
+from mathnet.version import __version__
 
 if TYPE_CHECKING:
     from mathnet.model.model import Model
@@ -27,8 +29,6 @@ def save(model: Model, path: str | os.PathLike) -> None:
 
     ArgumentError names a layer or function that has no registered key; OSError: an old file is as it was, nothing else is left behind.
     """
-    import mathnet
-
     encoder = Encoder(model._owner)
     graph = describe(model, encoder)
     description = {
@@ -37,7 +37,7 @@ def save(model: Model, path: str | os.PathLike) -> None:
         "layers": encoder.layers,
         "symbols": encoder.symbols,
         "plugins": encoder.plugins,
-        "mathnet": mathnet.__version__,
+        "mathnet": __version__,
     }
     with model.lock:
         weights = {f"weight/{name}": variable.array.copy() for name, variable in model.named_variables()}
@@ -53,8 +53,6 @@ def load(path: str | os.PathLike) -> Model:
     >>> import mathnet as mn
     >>> model = mn.load("digits.mathnet")  # doctest: +SKIP
     """
-    import mathnet.ops  # noqa: F401  fills the table of operations
-
     name = os.fspath(path)
     with container.read(path, "model") as file:
         found = file.description

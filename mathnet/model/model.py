@@ -279,7 +279,7 @@ class Model(Layer):
         x: Any,
         y: Any,
         loss: Any,
-        optimizer: Any = "adam",
+        optimizer: Any,
         metrics: Sequence[Any] = (),
         epochs: int = 1,
         batch_size: int = 32,

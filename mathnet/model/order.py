@@ -18,8 +18,11 @@ class Run(NamedTuple):
         return len(self.rows) // self.batch
 
 
+BLOCK = 8192  # row numbers that are drawn at once, for the sake of tiny data
+
+
 class Order:
-    """A position in endless epochs over ``rows`` rows; the order within epoch e is a function of (seed, e).
+    """A position in endless epochs over the rows of some data; the order within epoch e is a function of (seed, e, number of rows).
 
     epoch: epochs completed; position: rows of the current one already seen.
     """
@@ -29,18 +32,22 @@ class Order:
         self.epoch = 0
         self.position = 0
         self._rows: tuple[int, bool] | None = None
-        self._permutation: tuple[tuple, np.ndarray] | None = None
+        self._drawn: tuple[tuple, np.ndarray] | None = None
 
-    def permutation(self, rows: int, shuffle: bool = True) -> np.ndarray:
-        """Row numbers in the order of the current epoch."""
-        key = (rows, shuffle, self.seed, self.epoch)
-        if self._permutation is None or self._permutation[0] != key:
-            generator = np.random.Generator(
-                np.random.Philox(key=np.array([self.seed, self.epoch], np.uint64))
-            )
-            made = generator.permutation(rows) if shuffle else np.arange(rows)
-            self._permutation = (key, made.astype(np.int64, copy=False))
-        return self._permutation[1]
+    def _block(self) -> tuple[np.ndarray, int]:
+        """The orders of some epochs around the current one, (epochs, rows), and which of them is the current one's."""
+        assert self._rows is not None
+        rows, shuffle = self._rows
+        epochs = max(1, BLOCK // rows)
+        block, index = divmod(self.epoch, epochs)
+        key = (rows, shuffle, self.seed, block)
+        if self._drawn is None or self._drawn[0] != key:
+            drawn = np.tile(np.arange(rows, dtype=np.int64), (epochs, 1))
+            if shuffle:
+                bits = np.random.Philox(key=np.array([self.seed, block], np.uint64))
+                np.random.Generator(bits).permuted(drawn, axis=1, out=drawn)
+            self._drawn = (key, drawn)
+        return self._drawn[1], index
 
     def begin(self, rows: int, shuffle: bool = True) -> None:
         """Goes on with data of ``rows`` rows; a half-seen epoch of other data counts as over."""
@@ -48,24 +55,30 @@ class Order:
             self.epoch, self.position = self.epoch + 1, 0
         self._rows = (rows, shuffle)
 
-    def next_run(self, batch: int, limit: int) -> Run:
-        """The next steps of this epoch, at most ``limit``: full batches, or the one smaller batch that ends the epoch."""
+    def next_run(self, batch: int, limit: int, across: bool = False) -> Run:
+        """The next steps, at most ``limit``: full batches of this epoch, or the one smaller batch that ends it.
+
+        across: also those of the next epochs, where no smaller batch lies between.
+        """
         assert self._rows is not None
-        rows, shuffle = self._rows
-        order = self.permutation(rows, shuffle)
+        rows, _ = self._rows
+        drawn, index = self._block()
+        if across and rows % batch == 0 and self.position % batch == 0:
+            left = (len(drawn) - index) * rows - self.position
+            start = index * rows + self.position
+            return Run(drawn.reshape(-1)[start : start + min(left // batch, limit) * batch], batch)
+        order = drawn[index]
         full = min((rows - self.position) // batch, limit)
         if full:
             return Run(order[self.position : self.position + full * batch], batch)
         return Run(order[self.position :], rows - self.position)
 
     def advance(self, rows: int) -> bool:
-        """Notes that so many rows were seen; True when that ends the epoch."""
+        """Notes that so many rows were seen; True when that ends an epoch."""
         assert self._rows is not None
-        self.position += rows
-        if self.position < self._rows[0]:
-            return False
-        self.epoch, self.position = self.epoch + 1, 0
-        return True
+        epochs, self.position = divmod(self.position + rows, self._rows[0])
+        self.epoch += epochs
+        return epochs > 0
 
     def state(self) -> dict[str, Any]:
         return {"seed": self.seed, "epoch": self.epoch, "position": self.position, "rows": self._rows}

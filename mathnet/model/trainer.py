@@ -211,7 +211,7 @@ class Trainer:
         self.order.begin(rows, shuffle)
         done = 0
         while done < count:
-            run = self.order.next_run(batch_size, count - done)
+            run = self.order.next_run(batch_size, count - done, across=True)
             self.run(data, run, losses[done : done + run.steps], sample_weight is not None)
             done += run.steps
         return losses

@@ -202,6 +202,8 @@ class Emitter:
             shape=shape,
             source_stride=s,
             target_stride=t,
+            source_offset=0,
+            target_offset=0,
         )
 
     def fill(self, target: View, value: int) -> None:

@@ -35,12 +35,24 @@ def test_an_epoch_holds_every_row_once(rows, batch, seed):
 def test_the_order_is_a_function_of_seed_and_epoch():
     first, second = Order(7), Order(7)
     second.epoch = 3
-    first.begin(50), second.begin(50)
-    for _ in range(3):
-        first.advance(50)
-    assert (first.permutation(50) == second.permutation(50)).all()
-    assert (first.permutation(50) != Order(8).permutation(50)).any()
-    assert (Order(7).permutation(50) != second.permutation(50)).any()
+    first.begin(50)
+    first.advance(150)
+    assert rows_of(first, 50, 10, 5) == rows_of(second, 50, 10, 5)
+    orders = [rows_of(Order(seed), 50, 10, 5) for seed in (7, 8)] + [rows_of(second, 50, 10, 5)]
+    assert orders[0] != orders[1] and orders[0] != orders[2]
+
+
+@given(rows=st.integers(1, 3).map(lambda k: 4 * k), steps=st.integers(1, 30))
+def test_runs_across_epochs_are_the_same_rows(rows, steps):
+    apart, across = Order(5), Order(5)
+    across.begin(rows)
+    seen = []
+    while len(seen) < 4 * steps:
+        run = across.next_run(4, steps - len(seen) // 4, across=True)
+        seen += run.rows.tolist()
+        across.advance(len(run.rows))
+    assert [row for step in rows_of(apart, rows, 4, steps) for row in step] == seen
+    assert (apart.epoch, apart.position) == (across.epoch, across.position)
 
 
 @given(limit=st.integers(1, 7))
@@ -67,4 +79,4 @@ def test_other_data_begin_a_new_epoch():
     order.advance(4)
     order.begin(12)
     assert (order.epoch, order.position) == (1, 0)
-    assert order.permutation(12).dtype == np.int64
+    assert order.next_run(12, 1).rows.dtype == np.int64
