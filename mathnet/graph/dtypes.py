@@ -22,9 +22,9 @@ def is_float(dtype: np.dtype) -> bool:
 
 
 def graph_dtype(dtype: object, where: str) -> np.dtype:
-    """The graph's type for an array of ``dtype``: float16 → float32, every integer → int64; others are refused by name."""
+    """The graph's type for an array of ``dtype``: float16 → float32, every integer → int64, any byte order; others are refused by name."""
     try:
-        found = np.dtype(dtype)  # type: ignore[call-overload]
+        found = np.dtype(dtype).newbyteorder("=")  # type: ignore[call-overload]
     except TypeError:
         raise DTypeError(
             f"{where}: {dtype!r} is no element type; use float32, float64, int64 or bool"

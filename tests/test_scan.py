@@ -1,0 +1,274 @@
+"""scan: values against a Python loop, derivatives against finite differences, refusals."""
+
+import numpy as np
+import pytest
+
+import mathnet as mn
+
+RNG = np.random.default_rng(1)
+W = 0.5 * RNG.normal(size=(3, 3))
+XS = RNG.normal(size=(6, 2, 3))
+H0 = RNG.normal(size=(2, 3))
+
+
+def cell(w, tanh=mn.tanh):
+    def step(h, x):
+        h = tanh(h @ w + x)
+        return h, h * x
+
+    return step
+
+
+def loop(w, h, xs, reverse=False):
+    ys = [None] * len(xs)
+    order = range(len(xs))
+    for j in reversed(order) if reverse else order:
+        h, ys[j] = cell(w, np.tanh)(h, xs[j])
+    return h, np.array(ys)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_values(reverse):
+    h, ys = mn.scan(cell(W), H0, XS, reverse=reverse)
+    expected_h, expected_ys = loop(W, H0, XS, reverse)
+    np.testing.assert_allclose(h, expected_h, rtol=1e-12)
+    np.testing.assert_allclose(ys, expected_ys, rtol=1e-12)
+
+
+def test_float32():
+    h, ys = mn.scan(cell(W.astype(np.float32)), H0.astype(np.float32), XS.astype(np.float32))
+    assert h.dtype == ys.dtype == np.float32
+    np.testing.assert_allclose(ys, loop(W, H0, XS)[1], rtol=1e-4, atol=1e-6)
+
+
+def test_another_axis():
+    xs = np.moveaxis(XS, 0, 1)
+    _, ys = mn.scan(cell(W), H0, xs, axis=1)
+    np.testing.assert_allclose(ys, np.moveaxis(loop(W, H0, XS)[1], 0, 1), rtol=1e-12)
+    _, last = mn.scan(cell(W), H0, np.moveaxis(XS, 0, -1), axis=-1)
+    np.testing.assert_allclose(last, np.moveaxis(loop(W, H0, XS)[1], 0, -1), rtol=1e-12)
+
+
+def test_nested_structures():
+    def step(carry, x):
+        total, (count,) = carry["total"], carry["count"]
+        return {"total": total + x["a"] * x["b"], "count": (count + 1,)}, [total, {"x": x["a"]}]
+
+    a, b = np.arange(4.0), np.ones((4, 2))
+    carry, ys = mn.scan(step, {"total": np.zeros(2), "count": (0,)}, {"a": a, "b": b})
+    np.testing.assert_array_equal(carry["total"], [6.0, 6.0])
+    assert carry["count"] == (4,)
+    np.testing.assert_array_equal(ys[0][:, 0], [0.0, 0.0, 1.0, 3.0])
+    np.testing.assert_array_equal(ys[1]["x"], a)
+
+
+def test_without_xs():
+    carry, ys = mn.scan(lambda c, x: (c * 2.0, c), 1.0, None, length=5)
+    assert carry == 32.0 and isinstance(carry, np.float64)
+    np.testing.assert_array_equal(ys, [1.0, 2.0, 4.0, 8.0, 16.0])
+
+
+def test_without_ys():
+    carry, ys = mn.scan(lambda c, x: (c + x, None), 0.0, np.arange(5.0))
+    assert carry == 10.0 and ys is None
+
+
+def test_no_iteration():
+    carry, ys = mn.scan(cell(W), H0, XS[:0])
+    np.testing.assert_array_equal(carry, H0)
+    assert ys.shape == (0, 2, 3)
+    slope = mn.grad(lambda h: mn.sum(mn.scan(cell(W), h, XS[:0])[0]))(H0)
+    np.testing.assert_array_equal(slope, np.ones_like(H0))
+
+
+def test_carries_that_are_passed_on_and_exchanged():
+    (a, b), ys = mn.scan(lambda c, x: ((c[1], c[0]), c[0]), (1.0, 2.0), None, length=3)
+    assert (a, b) == (2.0, 1.0)
+    np.testing.assert_array_equal(ys, [1.0, 2.0, 1.0])
+
+
+def test_a_carry_that_never_changes():
+    c, ys = mn.scan(lambda c, x: (c, x), np.ones(2), np.arange(3.0))
+    np.testing.assert_array_equal(c, [1.0, 1.0])
+    np.testing.assert_array_equal(ys, np.arange(3.0))
+
+
+def test_a_number_takes_the_type_of_the_body():
+    carry, _ = mn.scan(lambda c, x: (c + x, None), 0.0, np.ones(3, np.float32))
+    assert carry.dtype == np.float32 and carry == 3.0
+    carry, _ = mn.scan(lambda c, x: (c + x, None), 0, np.ones(3))
+    assert carry.dtype == np.float64
+
+
+def test_integer_carries():
+    carry, ys = mn.scan(lambda c, x: (c + x, c), np.array([0, 0]), np.arange(8).reshape(4, 2))
+    np.testing.assert_array_equal(carry, [12, 16])
+    assert carry.dtype == ys.dtype == np.int64
+
+
+# ---- derivatives -------------------------------------------------------------------------------------------------------
+
+
+def objective(w, h, xs, reverse=False):
+    last, ys = mn.scan(cell(w), h, xs, reverse=reverse)
+    return mn.sum(last * last) + mn.sum(mn.sin(ys))
+
+
+def objective_numpy(w, h, xs, reverse=False):
+    last, ys = loop(w, h, xs, reverse)
+    return np.sum(last * last) + np.sum(np.sin(ys))
+
+
+def numeric(f, x, step=1e-6):
+    slope = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        unit = np.zeros_like(x)
+        unit[index] = step
+        slope[index] = (f(x + unit) - f(x - unit)) / (2 * step)
+    return slope
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_first_derivative(reverse):
+    w, h, xs = mn.grad(lambda w, h, xs: objective(w, h, xs, reverse), argnums=(0, 1, 2))(W, H0, XS)
+    np.testing.assert_allclose(
+        w, numeric(lambda w: objective_numpy(w, H0, XS, reverse), W), rtol=1e-6, atol=1e-8
+    )
+    np.testing.assert_allclose(
+        h, numeric(lambda h: objective_numpy(W, h, XS, reverse), H0), rtol=1e-6, atol=1e-8
+    )
+    np.testing.assert_allclose(
+        xs, numeric(lambda x: objective_numpy(W, H0, x, reverse), XS), rtol=1e-6, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_second_derivative(reverse):
+    mn.check_gradient(lambda w, h, xs: objective(w, h, xs, reverse), (W, H0, XS[:3]), order=2)
+
+
+def test_third_derivative():
+    mn.check_gradient(lambda w, h: objective(w, h, XS[:2]), (W, H0), order=3, max_elements=3)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_forward_mode(reverse):
+    v = RNG.normal(size=W.shape)
+    dx = RNG.normal(size=XS.shape)
+    _, tangent = mn.jvp(lambda w, x: objective(w, H0, x, reverse), (W, XS), (v, dx))
+    w, xs = mn.grad(lambda w, x: objective(w, H0, x, reverse), argnums=(0, 1))(W, XS)
+    np.testing.assert_allclose(tangent, np.sum(w * v) + np.sum(xs * dx), rtol=1e-10)
+    _, twice = mn.jvp(mn.grad(lambda w: objective(w, H0, XS, reverse)), (W,), (v,))
+    np.testing.assert_allclose(twice, mn.hvp(lambda w: objective(w, H0, XS, reverse))(W, v), rtol=1e-9)
+
+
+def test_derivative_along_another_axis():
+    mn.check_gradient(lambda x: mn.scan(cell(W), H0, x, axis=1), (np.moveaxis(XS, 0, 1)[:, :2],), order=2)
+
+
+def test_derivative_with_integer_carry_and_slices():
+    table = RNG.normal(size=(4, 2))
+
+    def f(t):
+        (total, _), ys = mn.scan(
+            lambda c, i: ((c[0] + t[0] * mn.cast(i, "float64"), c[1] + i), c[0]),
+            (np.zeros(2), 0),
+            np.arange(5),
+        )
+        return mn.sum(total) + mn.sum(ys)
+
+    slope = mn.grad(f)(table)
+    expected = np.zeros_like(table)
+    expected[0] = sum(range(5)) + sum(sum(range(j)) for j in range(5))
+    np.testing.assert_allclose(slope, expected)
+
+
+def test_scan_in_a_scan():
+    def f(w):
+        def outer(h, x):
+            inner, ys = mn.scan(lambda g, _: (mn.tanh(g @ w + x), g), h, None, length=2)
+            return inner, mn.sum(ys)
+
+        return mn.scan(outer, H0, XS[:2])
+
+    mn.check_gradient(f, (W,), order=2)
+
+
+def test_captured_values_that_depend_on_the_argument():
+    mn.check_gradient(lambda w: mn.scan(cell(mn.tanh(w)), H0, XS[:2] * mn.sum(w)), (W,), order=2)
+
+
+def test_what_does_not_depend_on_the_body_is_computed_once():
+    from mathnet.functions import trace
+
+    graph, _ = trace(lambda w: mn.scan(lambda h, x: (mn.tanh(h @ mn.exp(w) + x), None), H0, XS)[0], (W,))
+    scan = next(node for node in graph.nodes if node.op.name == "scan")
+    assert "exp" not in [node.op.name for node in scan.attrs["body"].nodes]
+    assert "exp" in [node.op.name for node in graph.nodes]
+
+
+# ---- refusals ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_carry_that_changes_its_shape():
+    with pytest.raises(
+        mn.ShapeError, match=r"carry 0 enters the body with shape \(\) and leaves it with \(2,\)"
+    ):
+        mn.scan(lambda c, x: (c + x, None), 0.0, np.ones((3, 2)))
+
+
+def test_a_carry_that_changes_its_type():
+    with pytest.raises(
+        mn.DTypeError, match=r"carry 0 enters the body as float64 and leaves it as float32.*mn.cast"
+    ):
+        mn.scan(lambda c, x: (mn.cast(c, "float32"), None), np.ones(2), np.ones(3))
+
+
+def test_a_carry_of_another_structure():
+    with pytest.raises(mn.ShapeError, match=r"\(\*, \*\), not \*"):
+        mn.scan(lambda c, x: ((c, c), None), 0.0, np.ones(3))
+
+
+def test_a_body_that_returns_no_pair():
+    with pytest.raises(mn.ShapeError, match=r"must return \(carry, y\)"):
+        mn.scan(lambda c, x: c, 0.0, np.ones(3))
+
+
+def test_a_missing_length():
+    with pytest.raises(mn.ShapeError, match="length=n"):
+        mn.scan(lambda c, x: (c, None), 0.0)
+
+
+@pytest.mark.parametrize("length", [-1, 2.5])
+def test_a_wrong_length(length):
+    with pytest.raises(mn.ShapeError, match="length"):
+        mn.scan(lambda c, x: (c, None), 0.0, None, length=length)
+
+
+def test_xs_of_different_lengths():
+    with pytest.raises(mn.ShapeError, match="xs 1 has 4 slices along axis 0, but xs 0 has 3"):
+        mn.scan(lambda c, x: (c, None), 0.0, (np.ones(3), np.ones(4)))
+    with pytest.raises(mn.ShapeError, match="length=5"):
+        mn.scan(lambda c, x: (c, None), 0.0, np.ones(3), length=5)
+
+
+def test_an_axis_out_of_range():
+    with pytest.raises(mn.ShapeError, match="axis 2 is out of range"):
+        mn.scan(lambda c, x: (c, None), 0.0, np.ones(3), axis=2)
+
+
+def test_assigning_a_state_in_the_body():
+    from mathnet.graph.trace import Trace
+    from mathnet.store import allocate
+
+    (state,) = allocate(["count"], [()], np.float64, "statistic")
+
+    def body(carry, x):
+        trace.assign(state, carry)
+        return carry, None
+
+    with (
+        Trace() as trace,
+        pytest.raises(mn.GraphError, match="'count' cannot be assigned inside the body of a scan"),
+    ):
+        mn.scan(body, 0.0, None, length=2)
