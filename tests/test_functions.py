@@ -40,7 +40,12 @@ def test_repeated_calls_of_changing_shapes_and_types():
 
 
 def test_element_types_of_results():
-    for given, wanted in [("float16", "float32"), ("float32", "float32"), ("float64", "float64"), (">f4", "float32")]:
+    for given, wanted in [
+        ("float16", "float32"),
+        ("float32", "float32"),
+        ("float64", "float64"),
+        (">f4", "float32"),
+    ]:
         assert mn.tanh(np.ones(2, given)).dtype == wanted
     for given in ("int8", "uint16", "int32", "uint64", "int64", ">i4"):
         assert mn.add(np.ones(2, given), 1).dtype == np.int64
@@ -70,7 +75,9 @@ def test_equal_numbers_that_are_different_constants():
 
 def test_many_different_numbers_keep_the_cache_bounded():
     cells = dict(zip(mn.minimum.__code__.co_freevars, mn.minimum.__closure__))
-    general = dict(zip(cells["general"].cell_contents.__code__.co_freevars, cells["general"].cell_contents.__closure__))
+    general = dict(
+        zip(cells["general"].cell_contents.__code__.co_freevars, cells["general"].cell_contents.__closure__)
+    )
     x = np.ones(2)
     for k in range(ARRAY_CACHE + 3):
         assert mn.minimum(x, -k)[0] == -k
@@ -94,7 +101,9 @@ def test_inputs_are_not_written_to():
     np.testing.assert_array_equal(x, X)
 
 
-@pytest.mark.parametrize("array", [np.array(["a"]), np.ones(2) * 1j, np.array([None]), np.array(["2020"], "M8[Y]")])
+@pytest.mark.parametrize(
+    "array", [np.array(["a"]), np.ones(2) * 1j, np.array([None]), np.array(["2020"], "M8[Y]")]
+)
 def test_element_types_that_are_refused(array):
     for _ in range(2):
         with pytest.raises(mn.DTypeError, match="tanh"):
