@@ -8,6 +8,7 @@ from mathnet.ops import (  # noqa: F401
     control,
     elementwise,
     exponential,
+    filled,
     matmul,
     reduction,
     scan,
