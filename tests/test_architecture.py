@@ -48,6 +48,8 @@ OUTSIDE = ("demo", "cli", "testing")
 UPWARD = {
     # The derivative of a loop differentiates the loop's body; the rule runs only when the gradient has called it.
     "mathnet.ops.scan": "transform",
+    # The operations of plugins are attributes of the package, mn.ops.<key>, found when they are asked for.
+    "mathnet.ops": "plugin",
 }
 #: Plugin records that the core must not know by name.
 KINDS = ("layer", "loss", "optimizer")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+import mathnet.ops  # noqa: F401  fills the table in which the operators of tensors look their operations up
 from mathnet.errors import ArgumentError, DTypeError, GraphError, MathnetError, ShapeError
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.dtypes import FLOAT32, is_float

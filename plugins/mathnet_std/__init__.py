@@ -70,7 +70,7 @@ def mathnet_initializers() -> dict[str, str]:
 @mn.hookimpl
 def mathnet_schedules() -> dict[str, str]:
     return _references(
-        "schedules", constant="constant", step="step_decay", exponential="exponential", cosine="cosine"
+        "schedules", constant="constant", step="step", exponential="exponential", cosine="cosine"
     )
 
 

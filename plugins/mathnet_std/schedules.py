@@ -13,7 +13,7 @@ def constant(step: Any, initial: float = 0.1) -> Any:
 
 
 @mn.schedule("step")
-def step_decay(step: Any, initial: float = 0.1, step_size: float = 1000.0, gamma: float = 0.1) -> Any:
+def step(step: Any, initial: float = 0.1, step_size: float = 1000.0, gamma: float = 0.1) -> Any:
     """initial · gamma^⌊step/step_size⌋."""
     return initial * gamma ** mn.floor(step / step_size)
 

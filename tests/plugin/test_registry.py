@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import mathnet as mn
+from mathnet.plugin import stubs
+from mathnet.plugin.records import KINDS
 
 
 @pytest.fixture
@@ -116,3 +119,9 @@ def test_nothing_of_a_plugin_is_imported_before_it_is_named():
         "print('mathnet_std.layers.dense' in sys.modules)\n"
     )
     assert out.splitlines() == ["[]", "['mathnet_std', 'mathnet_std.regularizers']", "False"]
+
+
+@pytest.mark.parametrize("kind", stubs.NAMESPACES)
+def test_the_type_stubs_of_the_namespaces_are_up_to_date(kind):
+    path = Path(mn.__file__).with_name(f"{KINDS[kind].plural}.pyi")
+    assert path.read_text() == stubs.stub(kind), "run python -m mathnet.plugin.stubs"
