@@ -16,7 +16,7 @@ from mathnet.errors import ArgumentError, DTypeError, GraphError, MathnetError, 
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.dtypes import FLOAT32, is_float
 from mathnet.graph.graph import Graph
-from mathnet.graph.op import CAPTURE, FUNCTIONS, Op, as_tensor, input_tensor, register
+from mathnet.graph.op import FUNCTIONS, Op, as_tensor, input_tensor, register
 from mathnet.graph.tensor import Spec, Tensor, user_site
 from mathnet.graph.trace import Trace, current_trace
 from mathnet.graph.tree import Structure, flatten, unflatten
@@ -330,8 +330,7 @@ class Layer:
         """``call`` on arrays: traced, then run by the plan of that structure.  States keep their values."""
         runtime = current_runtime()
         inputs = [input_tensor(Spec(a.shape, a.dtype)) for a in arrays]
-        step = CAPTURE(spec=Spec((), np.dtype(np.float64)), array=np.array(float(runtime.next_count())))
-        with Trace(training=bool(keywords.get("training", False)), seed=runtime.seed, step=step):
+        with Trace(training=bool(keywords.get("training", False))):
             outputs = self._run(inputs, structure, tensors, keywords)
         leaves, result = flatten(outputs)
         graph = Graph(

@@ -1,0 +1,118 @@
+"""Optimizers against their textbook recurrences in float64 NumPy, and what their constructors refuse."""
+
+import math
+
+import numpy as np
+import pytest
+
+import mathnet as mn
+
+STEPS = 20
+
+
+def gradients(shape=(3, 4)):
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal(shape) for _ in range(STEPS)]
+
+
+def sgd(p, grads, lr=1e-2, momentum=0.0, nesterov=False, weight_decay=0.0):
+    buffer = None
+    for g in grads:
+        g = g + weight_decay * p
+        if momentum:
+            buffer = g if buffer is None else momentum * buffer + g
+            g = g + momentum * buffer if nesterov else buffer
+        p = p - lr * g
+    return p
+
+
+def adam(p, grads, lr=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0, decoupled=False):
+    m, v = np.zeros_like(p), np.zeros_like(p)
+    for t, g in enumerate(grads, 1):
+        if decoupled:
+            p = p - lr * weight_decay * p
+        else:
+            g = g + weight_decay * p
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g * g
+        m_hat, v_hat = m / (1 - math.pow(beta1, t)), v / (1 - math.pow(beta2, t))
+        p = p - lr * m_hat / (np.sqrt(v_hat) + epsilon)
+    return p
+
+
+def rmsprop(p, grads, lr=1e-2, rho=0.99, epsilon=1e-8, momentum=0.0, centered=False, weight_decay=0.0):
+    v, mean, buffer = np.zeros_like(p), np.zeros_like(p), np.zeros_like(p)
+    for g in grads:
+        g = g + weight_decay * p
+        v = rho * v + (1 - rho) * g * g
+        mean = rho * mean + (1 - rho) * g
+        u = g / (np.sqrt(v - mean**2 if centered else v) + epsilon)
+        buffer = momentum * buffer + u
+        p = p - lr * buffer
+    return p
+
+
+CASES = [
+    ("sgd", {}, sgd, {}),
+    ("sgd", {"learning_rate": 0.3, "momentum": 0.9}, sgd, {"lr": 0.3, "momentum": 0.9}),
+    ("sgd", {"momentum": 0.8, "nesterov": True, "weight_decay": 0.1}, sgd, {"momentum": 0.8, "nesterov": True, "weight_decay": 0.1}),
+    ("adam", {}, adam, {}),
+    ("adam", {"learning_rate": 0.1, "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3, "weight_decay": 0.2},
+     adam, {"lr": 0.1, "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3, "weight_decay": 0.2}),
+    ("adamw", {"learning_rate": 0.1}, adam, {"lr": 0.1, "weight_decay": 1e-2, "decoupled": True}),
+    ("rmsprop", {}, rmsprop, {}),
+    ("rmsprop", {"rho": 0.9, "momentum": 0.7, "centered": True, "weight_decay": 0.1},
+     rmsprop, {"rho": 0.9, "momentum": 0.7, "centered": True, "weight_decay": 0.1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "settings", "recurrence", "arguments"), CASES)
+def test_twenty_steps_equal_the_recurrence(key, settings, recurrence, arguments):
+    optimizer = mn.optimizers.get(key, **settings)
+    start = np.random.default_rng(1).standard_normal((3, 4))
+    param, state = start, optimizer.init(start)
+    for grad in gradients():
+        param, state = optimizer.update(param, grad, state, optimizer.learning_rate)
+    np.testing.assert_allclose(param, recurrence(start, gradients(), **arguments), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("key", "settings", "recurrence", "arguments"), CASES)
+def test_the_update_is_an_expression_of_a_graph(key, settings, recurrence, arguments):
+    """The same on tensors, with slots in place of the numbers, as a Trainer traces it."""
+    optimizer = mn.optimizers.get(key, **settings)
+    start = np.random.default_rng(1).standard_normal((3, 4))
+    names = list(optimizer.init(start))
+
+    @mn.function
+    def step(param, grad, values, learning_rate):
+        new, state = optimizer.update(param, grad, dict(zip(names, values)), learning_rate)
+        assert list(state) == names
+        return new, [state[name] for name in names]
+
+    param, values = start, [np.asarray(value) for value in optimizer.init(start).values()]
+    for grad in gradients():
+        param, values = step(param, grad, values, np.asarray(optimizer.learning_rate))
+    np.testing.assert_allclose(param, recurrence(start, gradients(), **arguments), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("key", "settings", "message"),
+    [
+        ("sgd", {"learning_rate": -1.0}, "SGD: learning_rate must be a number from 0, not -1.0"),
+        ("sgd", {"momentum": "much"}, "SGD: momentum must be a number from 0"),
+        ("sgd", {"nesterov": True}, "nesterov=True needs a momentum above 0"),
+        ("adam", {"beta1": 1.0}, "Adam: beta1 must be a number from 0 and below 1"),
+        ("adamw", {"beta2": True}, "AdamW: beta2"),
+        ("rmsprop", {"rho": -0.1}, "RMSprop: rho"),
+        ("adam", {"learning_rate": object()}, "is no schedule"),
+    ],
+)
+def test_bad_settings_are_refused(key, settings, message):
+    with pytest.raises(mn.ArgumentError, match=message):
+        mn.optimizers.get(key, **settings)
+
+
+def test_a_learning_rate_may_be_a_schedule():
+    schedule = mn.schedules.Cosine(initial=0.5)
+    assert mn.optimizers.Adam(schedule).learning_rate is schedule
+    assert mn.optimizers.SGD("cosine").learning_rate.key == "cosine"
