@@ -11,13 +11,20 @@ from mathnet.ops import (  # noqa: F401
     cast,
     comparison,
     control,
+    convolution,
+    cross_entropy,
     elementwise,
     exponential,
     filled,
+    indexing,
     matmul,
+    pooling,
+    random,
     reduction,
+    rounding,
     scan,
     shape,
+    softmax,
 )
 
 

@@ -72,8 +72,10 @@ class Lowering:
         for index, tensor in enumerate(self.graph.inputs):
             self._leaf(tensor, "input", index)
         for node in self.graph.nodes:
-            if node.op is CAPTURE:
+            if node.op is CAPTURE and id(node) in self._captures:
                 self._leaf(node.outputs[0], "capture", self._captures[id(node)])
+            elif node.op is CAPTURE:  # an expansion's own array
+                self.views[id(node.outputs[0])] = self._array(node.attrs["array"])
             elif node.op is VARIABLE:
                 self.views[id(node.outputs[0])] = self._variable(node.attrs["variable"])
 
@@ -81,6 +83,12 @@ class Lowering:
         view = View(Buffer(kind, 0, index), 0, tensor.shape, dense_strides(tensor.shape), tensor.dtype)
         view.buffer.nbytes = view.nbytes
         self.views[id(tensor)] = view
+
+    @staticmethod
+    def _array(array: np.ndarray) -> View:
+        array = np.ascontiguousarray(array)
+        buffer = Buffer("fixed", array.nbytes, array=array)
+        return View(buffer, 0, array.shape, dense_strides(array.shape), array.dtype)
 
     def _variable(self, variable: Any) -> View:
         segment = variable.segment

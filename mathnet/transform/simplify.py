@@ -134,7 +134,15 @@ def _power(node: Node, inputs: tuple[Tensor, ...]) -> Tensor | None:
     return OPS[name](base) if name in OPS else None
 
 
+def _cast(node: Node, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    number, spec = _number(inputs[0]), node.outputs[0].spec
+    if number is None:
+        return None
+    return CONSTANT(spec=spec, value=np.asarray(number).astype(spec.dtype).item())
+
+
 _REWRITES = {
+    "cast": _cast,
     "multiply": _multiply,
     "divide": _divide,
     "subtract": _subtract,

@@ -1,0 +1,333 @@
+"""Two-dimensional convolution (cross-correlation) and its two transposes; each is the derivative of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mathnet.errors import ArgumentError, DTypeError, ShapeError
+from mathnet.graph.dim import Dim, show_shape
+from mathnet.graph.dtypes import is_float, promote
+from mathnet.graph.op import OPS, Op, as_tensor, count, graph_function, register
+from mathnet.graph.tensor import Spec, Tensor
+from mathnet.ops.elementwise import match
+from mathnet.ops.matmul import ACTIVATION_CODES
+from mathnet.ops.windows import Padding, Pair, out_size, padding_of, pair
+
+
+def _taps(
+    x: np.ndarray, size: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair
+) -> np.ndarray:
+    """x under every window, (N, C, kh, kw, out_h, out_w): a view of the padded array, written to by the transposes."""
+    out = out_size("conv2d", size, kernel, stride, padding, dilation)
+    n, c, h, w = x.strides
+    strides = (n, c, h * dilation[0], w * dilation[1], h * stride[0], w * stride[1])
+    return np.lib.stride_tricks.as_strided(x, (*x.shape[:2], *kernel, *out), strides)
+
+
+def _padded(x: np.ndarray, padding: Padding) -> np.ndarray:
+    return np.pad(x, ((0, 0), (0, 0), *padding))
+
+
+class Convolution(Op):
+    """Common parts of the three operations: the descriptor of the kernels and the count of multiplications."""
+
+    absorbs: tuple[str, ...] = ()
+
+    @staticmethod
+    def fields(
+        x: tuple,
+        weight: tuple,
+        y: tuple,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair,
+        groups: int,
+        bias: Any = None,
+        activation: str | None = None,
+    ) -> dict[str, int]:
+        n, c, h, w = x
+        return {
+            "n": n,
+            "c": c,
+            "h": h,
+            "w": w,
+            "o": weight[0],
+            "kh": weight[2],
+            "kw": weight[3],
+            "stride_h": stride[0],
+            "stride_w": stride[1],
+            "pad_top": padding[0][0],
+            "pad_bottom": padding[0][1],
+            "pad_left": padding[1][0],
+            "pad_right": padding[1][1],
+            "dilation_h": dilation[0],
+            "dilation_w": dilation[1],
+            "groups": groups,
+            "out_h": y[2],
+            "out_w": y[3],
+            "bias": int(bias is not None),
+            "activation": ACTIVATION_CODES[activation],
+        }
+
+    @staticmethod
+    def multiplications(weight: Spec, y: Spec) -> int:
+        known = [s if isinstance(s, int) else 1 for s in (y.shape[0], *y.shape[2:], *weight.shape)]
+        return int(np.prod(known, dtype=np.int64))
+
+    def samples(self) -> list[tuple[tuple, dict[str, Any]]]:
+        rng = np.random.default_rng(8)
+        result = []
+        for x_shape, w_shape, stride, padding, dilation, groups in [
+            ((2, 3, 6, 5), (4, 3, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1),
+            ((1, 2, 7, 7), (3, 2, 3, 2), (2, 1), ((0, 1), (2, 0)), (1, 2), 1),
+            ((2, 4, 5, 5), (6, 2, 3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1), 2),
+            ((2, 5, 4, 4), (3, 5, 1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
+        ]:
+            attrs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+            result.append(self.sample(rng.uniform(-1, 1, x_shape), rng.uniform(-1, 1, w_shape), attrs))
+        return result
+
+    def sample(
+        self, x: np.ndarray, weight: np.ndarray, attrs: dict[str, Any]
+    ) -> tuple[tuple, dict[str, Any]]:
+        return (x, weight), attrs
+
+
+class Conv2D(Convolution):
+    """y[n,o,i,j] = Σ_{c,a,b} x[n, c, i·s+a·d−p, j·s+b·d−p] · w[o,c,a,b], with zeros outside of x.
+
+    x (N, C, H, W), w (O, C/groups, kh, kw) → y (N, O, H', W').
+    """
+
+    name, formula, onnx = "conv2d", "Σ x[i·s+a·d-p, j·s+b·d-p]·w[a,b]", "Conv"
+    absorbs = ("bias", "activation")
+    bias_axis = 1
+
+    def infer(
+        self, x: Spec, weight: Spec, stride: Pair, padding: Padding, dilation: Pair, groups: int
+    ) -> Spec:  # type: ignore[override]
+        out = out_size(self.name, x.shape[2:], weight.shape[2:], stride, padding, dilation)
+        return Spec((x.shape[0], weight.shape[0], *out), x.dtype)
+
+    def vjp(
+        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any
+    ) -> Sequence[Tensor | None]:
+        x, weight = inputs
+        return BACKWARD_INPUT(dy, weight, size=x.shape[2:], **attrs), BACKWARD_WEIGHT(
+            x, dy, kernel=weight.shape[2:], **attrs
+        )
+
+    def lower(
+        self,
+        emit: Any,
+        inputs: Any,
+        outputs: Any,
+        bias: Any = None,
+        activation: str | None = None,
+        **attrs: Any,
+    ) -> None:
+        x, weight = (emit.dense(v) for v in inputs)
+        fields = self.fields(
+            x.shape, weight.shape, outputs[0].shape, bias=bias, activation=activation, **attrs
+        )
+        if outputs[0].size:
+            emit.kernel(
+                "conv2d_forward", [x, weight] if bias is None else [x, weight, bias], outputs, **fields
+            )
+
+    def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
+        bytes_moved = sum(count(s) * s.dtype.itemsize for s in (*inputs, *outputs))
+        return 2 * self.multiplications(inputs[1], outputs[0]), bytes_moved
+
+    def oracle(
+        self, x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Padding, dilation: Pair, groups: int
+    ) -> np.ndarray:  # type: ignore[override]
+        parts = [
+            np.einsum(
+                "ncabij,ocab->noij",
+                _taps(_padded(xg, padding), x.shape[2:], weight.shape[2:], stride, padding, dilation),
+                wg,
+            )
+            for xg, wg in zip(np.split(x, groups, 1), np.split(weight, groups, 0))
+        ]
+        return np.concatenate(parts, 1)
+
+
+class Conv2DBackwardInput(Convolution):
+    """The transpose of conv2d in x: dx[n,c,·] gathers dy[n,o,·]·w[o,c,·] from every window that saw it.  ``size``: (H, W) of x."""
+
+    name, formula, onnx = (
+        "conv2d_backward_input",
+        "Σ dy·w over the windows that cover an element",
+        "ConvTranspose",
+    )
+
+    def infer(
+        self, dy: Spec, weight: Spec, size: tuple, stride: Pair, padding: Padding, dilation: Pair, groups: int
+    ) -> Spec:  # type: ignore[override]
+        return Spec((dy.shape[0], weight.shape[1] * groups, *size), dy.dtype)
+
+    def vjp(
+        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], size: tuple, **attrs: Any
+    ) -> Sequence[Tensor | None]:  # type: ignore[override]
+        cotangent, weight = inputs
+        return CONV2D(dy, weight, **attrs), BACKWARD_WEIGHT(dy, cotangent, kernel=weight.shape[2:], **attrs)
+
+    def lower(self, emit: Any, inputs: Any, outputs: Any, size: tuple, **attrs: Any) -> None:  # type: ignore[override]
+        dy, weight = (emit.dense(v) for v in inputs)
+        if not dy.size:
+            emit.fill(outputs[0], 0)
+        else:
+            emit.kernel(
+                "conv2d_backward_input",
+                [dy, weight],
+                outputs,
+                **self.fields(outputs[0].shape, weight.shape, dy.shape, **attrs),
+            )
+
+    def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
+        bytes_moved = sum(count(s) * s.dtype.itemsize for s in (*inputs, *outputs))
+        return 2 * self.multiplications(inputs[1], inputs[0]), bytes_moved
+
+    def oracle(
+        self,
+        dy: np.ndarray,
+        weight: np.ndarray,
+        size: tuple,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair,
+        groups: int,
+    ) -> np.ndarray:  # type: ignore[override]
+        (top, bottom), (left, right) = padding
+        parts = []
+        for dyg, wg in zip(np.split(dy, groups, 1), np.split(weight, groups, 0)):
+            dx = np.zeros((dy.shape[0], wg.shape[1], size[0] + top + bottom, size[1] + left + right))
+            taps = np.einsum("noij,ocab->ncabij", dyg, wg)
+            windows = _taps(dx, size, weight.shape[2:], stride, padding, dilation)
+            for a in range(weight.shape[2]):
+                for b in range(weight.shape[3]):
+                    windows[:, :, a, b] += taps[:, :, a, b]
+            parts.append(dx[:, :, top : top + size[0], left : left + size[1]])
+        return np.concatenate(parts, 1)
+
+    def sample(
+        self, x: np.ndarray, weight: np.ndarray, attrs: dict[str, Any]
+    ) -> tuple[tuple, dict[str, Any]]:
+        return (np.cos(CONV2D.oracle(x, weight, **attrs)), weight), {"size": x.shape[2:], **attrs}
+
+
+class Conv2DBackwardWeight(Convolution):
+    """The transpose of conv2d in w: dw[o,c,a,b] = Σ_{n,i,j} dy[n,o,i,j]·x under window (i, j) at tap (a, b).  ``kernel``: (kh, kw)."""
+
+    name, formula = "conv2d_backward_weight", "Σ dy·x over examples and windows"
+
+    def infer(
+        self, x: Spec, dy: Spec, kernel: tuple, stride: Pair, padding: Padding, dilation: Pair, groups: int
+    ) -> Spec:  # type: ignore[override]
+        return Spec((dy.shape[1], x.shape[1] // groups, *kernel), x.dtype)
+
+    def vjp(
+        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], kernel: tuple, **attrs: Any
+    ) -> Sequence[Tensor | None]:  # type: ignore[override]
+        x, cotangent = inputs
+        return BACKWARD_INPUT(cotangent, dy, size=x.shape[2:], **attrs), CONV2D(x, dy, **attrs)
+
+    def lower(self, emit: Any, inputs: Any, outputs: Any, kernel: tuple, **attrs: Any) -> None:  # type: ignore[override]
+        x, dy = (emit.dense(v) for v in inputs)
+        if not dy.size:
+            emit.fill(outputs[0], 0)
+        else:
+            emit.kernel(
+                "conv2d_backward_weight",
+                [x, dy],
+                outputs,
+                **self.fields(x.shape, outputs[0].shape, dy.shape, **attrs),
+            )
+
+    def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
+        bytes_moved = sum(count(s) * s.dtype.itemsize for s in (*inputs, *outputs))
+        return 2 * self.multiplications(outputs[0], inputs[1]), bytes_moved
+
+    def oracle(
+        self,
+        x: np.ndarray,
+        dy: np.ndarray,
+        kernel: tuple,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair,
+        groups: int,
+    ) -> np.ndarray:  # type: ignore[override]
+        parts = [
+            np.einsum(
+                "ncabij,noij->ocab",
+                _taps(_padded(xg, padding), x.shape[2:], kernel, stride, padding, dilation),
+                dyg,
+            )
+            for xg, dyg in zip(np.split(x, groups, 1), np.split(dy, groups, 1))
+        ]
+        return np.concatenate(parts, 0)
+
+    def sample(
+        self, x: np.ndarray, weight: np.ndarray, attrs: dict[str, Any]
+    ) -> tuple[tuple, dict[str, Any]]:
+        return (x, np.cos(CONV2D.oracle(x, weight, **attrs))), {"kernel": weight.shape[2:], **attrs}
+
+
+CONV2D = register(Conv2D())
+BACKWARD_INPUT, BACKWARD_WEIGHT = register(Conv2DBackwardInput()), register(Conv2DBackwardWeight())
+
+
+@graph_function
+def conv2d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Two-dimensional cross-correlation, as in PyTorch.
+
+    x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O) → (N, O, H', W').  stride, dilation: int or pair; padding: int, pair,
+    ((top, bottom), (left, right)), "valid" or "same".  Raises ShapeError, DTypeError or ArgumentError naming the argument.
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)))[0, 0]
+    array([[4., 4.],
+           [4., 4.]])
+    """
+    x, weight = as_tensor(x, "conv2d: x"), as_tensor(weight, "conv2d: weight")
+    for argument, tensor in (("x", x), ("weight", weight)):
+        if tensor.ndim != 4:
+            raise ShapeError(
+                f"conv2d: {argument} must have four axes, but its shape is {show_shape(tensor.shape)}"
+            )
+    if not (is_float(x.dtype) and is_float(weight.dtype)):
+        raise DTypeError(
+            f"conv2d: x has element type {x.dtype} and weight {weight.dtype}; float types are needed, use mn.cast"
+        )
+    if not isinstance(groups, int) or groups < 1:
+        raise ArgumentError(f"conv2d: groups must be a positive int, not {groups!r}")
+    channels, filters = x.shape[1], weight.shape[0]
+    if isinstance(channels, Dim) or channels != weight.shape[1] * groups or filters % groups:
+        raise ShapeError(
+            f"conv2d: x of shape {show_shape(x.shape)} and weight of shape {show_shape(weight.shape)} do not fit with groups={groups}: "
+            f"x has {channels} channels, weight takes {weight.shape[1]}·{groups}"
+        )
+    dtype, _ = promote((x.spec, weight.spec))
+    x, weight = (t if t.dtype == dtype else OPS["cast"](t, dtype=dtype) for t in (x, weight))
+    strides, dilations = pair("conv2d", "stride", stride), pair("conv2d", "dilation", dilation)
+    paddings = padding_of("conv2d", padding, x.shape[2:], weight.shape[2:], strides, dilations)
+    y = CONV2D(x, weight, stride=strides, padding=paddings, dilation=dilations, groups=groups)
+    if bias is None:
+        return y
+    bias = as_tensor(bias, "conv2d: bias")
+    if bias.shape != (filters,):
+        raise ShapeError(f"conv2d: bias must have shape ({filters},), not {show_shape(bias.shape)}")
+    return OPS["add"](y, match(OPS["reshape"](bias, shape=(1, filters, 1, 1)), y))
