@@ -16,9 +16,6 @@ cdef extern from "simd.h":
     ivec v_to_int(vec a) noexcept nogil
     vec v_from_int(ivec a) noexcept nogil
 
-cdef extern from "math.h":
-    const real INFINITY
-
 cdef enum:
     POOL_CHUNK = 32768      # elements of x per chunk, in whole planes
 

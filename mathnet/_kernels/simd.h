@@ -388,6 +388,15 @@ MN_INLINE mn_real v_hsum(mn_vec v)
     return v[0];
 }
 
+/* The largest of all lanes; where one is NaN, it or another lane. */
+MN_INLINE mn_real v_hmax(mn_vec v)
+{
+#pragma GCC unroll 8
+    for (int half = VL / 2; half > 0; half /= 2)
+        v = v_max(v, v_upper(v, half));
+    return v[0];
+}
+
 /* Transposes VL vectors of VL lanes in place. */
 MN_INLINE void v_transpose(mn_vec r[VL])
 {

@@ -12,6 +12,8 @@ include "elementwise.pxi"
 include "elementwise_reduce.pxi"
 include "reduce.pxi"
 include "copy.pxi"
+include "softmax.pxi"
+include "cross_entropy.pxi"
 include "gemm.pxi"
 include "phase_rows.pxi"
 include "pooling.pxi"
@@ -19,6 +21,8 @@ include "pooling.pxi"
 register_elementwise()
 register_reduce()
 register_copy()
+register_softmax()
+register_cross_entropy()
 register_gemm()
 register_pooling()
 

@@ -8,6 +8,7 @@
 #         add_integers("n", &d.n, 1)
 
 from cpython.pycapsule cimport PyCapsule_New
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -21,6 +22,7 @@ cdef extern from "simd.h":
     vec v_load(const real *p) noexcept nogil
     void v_store(real *p, vec v) noexcept nogil
     vec v_load_partial(const real *p, int n) noexcept nogil
+    vec v_load_partial_or(const real *p, int n, real missing) noexcept nogil
     void v_store_partial(real *p, vec v, int n) noexcept nogil
     vec v_splat(real x) noexcept nogil
     vec v_fma(vec a, vec b, vec c) noexcept nogil
@@ -42,6 +44,7 @@ cdef extern from "simd.h":
     ivec v_isnan(vec a) noexcept nogil
     vec v_floor(vec a) noexcept nogil
     real v_hsum(vec v) noexcept nogil
+    real v_hmax(vec v) noexcept nogil
     void v_transpose(vec *r) noexcept nogil
 
 cdef extern from "abi.h":

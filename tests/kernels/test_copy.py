@@ -68,7 +68,7 @@ def test_any_view_to_any_view(isa, real, data):
 
     shape = [data.draw(sides) for _ in range(rank)]
     rng = np.random.default_rng(0)
-    source_memory, source = view_of(shape, lambda s: rng.integers(1, 200, s).astype(dtype))
+    _, source = view_of(shape, lambda s: rng.integers(1, 200, s).astype(dtype))
     target_memory, target = view_of(shape, lambda s: np.zeros(s, dtype))
     copy(isa, real, source, target, data.draw(st.booleans()))
     assert np.array_equal(target, source)
