@@ -17,6 +17,7 @@ include "cross_entropy.pxi"
 include "gemm.pxi"
 include "phase_rows.pxi"
 include "pooling.pxi"
+include "conv2d.pxi"
 
 register_elementwise()
 register_reduce()
@@ -25,5 +26,6 @@ register_softmax()
 register_cross_entropy()
 register_gemm()
 register_pooling()
+register_conv2d()
 
 __table__ = publish_table()

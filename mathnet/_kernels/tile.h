@@ -137,7 +137,8 @@ MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors,
         }
         a += a_col;
         a3 += a_col;
-        b += b_row;
+        if (!gather)
+            b += b_row;
         panel += MN_TILE_COLUMNS;
     }
     if (t->epilogue) {
@@ -163,7 +164,8 @@ MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors,
 }
 
 #define MN_TILE_OF(ROWS, VECTORS, PARTIAL)                                                                          \
-    (t->b_offset ? mn_tile_body(t, ROWS, VECTORS, PARTIAL, 0, 1)                                                    \
+    (t->b_offset ? t->panel ? mn_tile_body(t, ROWS, VECTORS, PARTIAL, 1, 1)                                         \
+                            : mn_tile_body(t, ROWS, VECTORS, PARTIAL, 0, 1)                                         \
      : t->panel  ? mn_tile_body(t, ROWS, VECTORS, PARTIAL, 1, 0)                                                    \
                  : mn_tile_body(t, ROWS, VECTORS, PARTIAL, 0, 0))
 
