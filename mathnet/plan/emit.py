@@ -78,6 +78,26 @@ class View:
             self.dtype,
         )
 
+    def reshaped(self, shape: tuple[int, ...]) -> View | None:
+        """The elements in row-major order under another shape, or None when only a copy can give that."""
+        if self.dense:
+            return self.with_shape(shape)
+        strides: list[int] = []
+        sizes, walked = collapse(self.shape, (self.strides,))
+        runs = list(zip(sizes, walked[0]))  # axes that are walked as one, outermost first
+        size, stride = runs.pop()
+        for n in reversed(shape):  # innermost first
+            if n == 1:
+                strides.append(0)
+                continue
+            while size == 1 and runs:
+                size, stride = runs.pop()
+            if size % n:
+                return None
+            strides.append(stride)
+            size, stride = size // n, stride * n
+        return self.with_shape(shape, tuple(reversed(strides)))
+
     def broadcast(self, shape: tuple[int, ...]) -> View:
         """The view stretched to ``shape`` with strides of 0."""
         lead = len(shape) - len(self.shape)

@@ -89,14 +89,19 @@ class _Merge:
         return found
 
 
+# Operations whose result is correctly rounded, so that NumPy gives the bits of the kernels in every type.
+_EXACT = ("add", "subtract", "multiply", "divide", "negative", "sqrt", "square", "reciprocal")
+
+
 def _fold(node: Node, inputs: tuple[Tensor, ...]) -> Tensor | None:
-    """The number that an operation on numbers gives; only where float64 arithmetic is the promised one."""
+    """The number that an operation on numbers gives, where that is the number that the kernels would give."""
     spec = node.outputs[0].spec
-    if len(node.outputs) != 1 or spec.shape != () or not spec.weak or spec.dtype == np.float32:
+    if len(node.outputs) != 1 or spec.shape != () or not (spec.weak or node.op.name in _EXACT):
         return None
+    real = node.op.real([t.spec for t in inputs], spec)  # type: ignore[attr-defined]
     with np.errstate(all="ignore"):
-        value = node.op.oracle(*[np.asarray(t.node.attrs["value"], t.dtype) for t in inputs], **node.attrs)
-    return CONSTANT(spec=Spec((), spec.dtype, weak=True), value=np.asarray(value).astype(spec.dtype).item())
+        value = node.op.oracle(*[np.asarray(t.node.attrs["value"], real) for t in inputs], **node.attrs)
+    return CONSTANT(spec=spec, value=np.asarray(value).astype(spec.dtype).item())
 
 
 def _number(tensor: Tensor) -> Any:
