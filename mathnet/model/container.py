@@ -180,5 +180,5 @@ def _crc(tensors: Mapping[str, np.ndarray]) -> int:
     for name in sorted(tensors):
         array = tensors[name]
         if array.size:
-            value = zlib.crc32(memoryview(array.reshape(-1)).cast("B"), value)
+            value = zlib.crc32(array.reshape(-1).view(np.uint8).data, value)
     return value

@@ -34,7 +34,8 @@ def freeze_graph(graph: Graph) -> dict[str, Any]:
 
 def _named(op: Any) -> Any:
     """The name of an operation in the table; the operation itself when it stands in none."""
-    return op.name if OPS.get(op.name) is op else op
+    name = op.name
+    return name if OPS.get(name) is op else op
 
 
 def thaw_graph(frozen: dict[str, Any], name: str) -> Graph:

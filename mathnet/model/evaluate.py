@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class Evaluator:
             if size != stop - start:
                 batch[-1][stop - start :] = 0.0
             bound = self._bound.get(
-                (size, tuple((a.shape[1:], a.dtype) for a in batch)), lambda batch=batch: self._bind(batch)
+                (size, tuple((a.shape[1:], a.dtype) for a in batch)), partial(self._bind, batch)
             )
             try:
                 values = np.array([float(v) for v in bound.call(*batch)])

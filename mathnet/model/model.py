@@ -158,7 +158,7 @@ class Model(Layer):
         try:
             return latest.call(*inputs)
         except runner.StatusError as error:
-            raise latest.plan.worded(error) from None
+            raise latest.plan.worded(error) from None  # type: ignore[union-attr]  # only bound calls refuse data
 
     def _rebind(self, *inputs: Any, training: bool | None = None) -> Any:
         """A call that the plan at hand does not fit: converts the arrays, finds or makes their plan."""

@@ -146,7 +146,8 @@ class Objective:
         kind = tuple((t.shape[1:], t.dtype) for t in targets)
         if kind in self._seen:
             return
-        taken = {s for t in (*targets, *self.model.outputs) for s in t.shape[1:] if not isinstance(s, Dim)}
+        shapes: list[tuple] = [t.shape for t in targets] + [t.shape for t in self.model.outputs]
+        taken = {size for shape in shapes for size in shape[1:] if not isinstance(size, Dim)}
         batch = next(size for size in range(7, 10**9, 2) if size not in taken)
         for k, (scores, target) in enumerate(zip(self.model.outputs, targets)):
             if any(isinstance(s, Dim) for s in scores.shape[1:]):
@@ -257,7 +258,7 @@ def per_example(
     no floats.
     """
     values, weights = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
-    found = []
+    found: list[Tensor | None] = []
     for tensor in (values, weights):
         if tensor is None:
             found.append(None)

@@ -9,10 +9,11 @@ import numpy as np
 
 from mathnet._kernels import runner
 from mathnet.errors import DataError, MathnetError
+from mathnet.graph.tensor import Spec
 from mathnet.plan import Plan
 
 
-def checks_of(arrays: Sequence[np.ndarray], inputs: int, targets: int) -> dict[int, Any]:
+def checks_of(arrays: Sequence[np.ndarray | Spec], inputs: int, targets: int) -> dict[int, Any]:
     """Float targets are checked for NaN; the range of indices is checked by the operations that use them."""
     return {k: "nan" for k in range(inputs, inputs + targets) if arrays[k].dtype.kind == "f"}
 
@@ -30,8 +31,8 @@ def refused(
     """
     if error.input is not None:
         items = max(1, int(np.prod(data[error.input].shape[1:])))
-        row = error.position // items
-        where = f"row {_number(row, rows)}" + (f", element {error.position % items}" if items > 1 else "")
+        number = error.position // items
+        where = f"row {_number(number, rows)}" + (f", element {error.position % items}" if items > 1 else "")
         return DataError(
             f"{names[error.input]}: {_value(error)} in {where}; nothing was changed by this step"
         )
@@ -43,7 +44,7 @@ def refused(
 
 
 def _value(error: runner.StatusError) -> str:
-    return "NaN" if error.code == runner.MN_NAN else f"the value {error.value:g}"
+    return "NaN" if error.code == runner.STATUS_CODES["nan"] else f"the value {error.value:g}"
 
 
 def _number(row: int, rows: np.ndarray | None) -> int:
@@ -54,7 +55,11 @@ def _row_of_value(
     error: runner.StatusError, data: Sequence[np.ndarray], rows: np.ndarray | None
 ) -> int | None:
     """The row of the whole data whose label is the refused value, when the position counts labels of the batch."""
-    if error.code != runner.MN_INDEX_OUT_OF_RANGE or rows is None or not 0 <= error.position < len(rows):
+    if (
+        error.code != runner.STATUS_CODES["index_out_of_range"]
+        or rows is None
+        or not 0 <= error.position < len(rows)
+    ):
         return None
     row = int(rows[error.position])
     return row if any(a.ndim == 1 and a.dtype.kind == "i" and a[row] == error.value for a in data) else None

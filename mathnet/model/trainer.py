@@ -224,7 +224,8 @@ class Trainer:
         try:
             completed = runner.run_steps(bound.call, data, run.rows, losses)
         except runner.StatusError as error:
-            rows = run.rows[error.step * run.batch : (error.step + 1) * run.batch]
+            step = error.step or 0
+            rows = run.rows[step * run.batch : (step + 1) * run.batch]
             self.order.advance(bound.call.completed_steps * run.batch)
             raise refused(error, bound.plan, self._names(weighted), data, rows) from None
         except BaseException:

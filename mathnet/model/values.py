@@ -136,7 +136,8 @@ class Encoder:
         if hasattr(layer, "graph"):
             from mathnet.model.description import describe
 
-            self.layers[index] = {"model": describe(layer, self), "name": layer.name}
+            # a layer with a graph is a Model, which this module must not import
+            self.layers[index] = {"model": describe(layer, self), "name": layer.name}  # type: ignore[arg-type]
             return index
         where = f"layer {layer.name!r}" if layer.name else f"a {type(layer).__name__} layer"
         record = self._record(type(layer), record_of(type(layer)), where)

@@ -34,8 +34,6 @@ def _padded(x: np.ndarray, padding: Padding) -> np.ndarray:
 class Convolution(Op):
     """Common parts of the three operations: the descriptor of the kernels and the count of multiplications."""
 
-    absorbs: tuple[str, ...] = ()
-
     @staticmethod
     def fields(
         x: tuple,
