@@ -12,6 +12,7 @@
 #define MN_TILE_H
 
 #include "simd.h"
+#include "vector_math.h"
 
 #define MN_TILE_ROWS 6
 #define MN_TILE_VECTORS 2
@@ -19,7 +20,7 @@
 #define MN_STRIP_VECTORS 8
 #define MN_STRIP_COLUMNS (MN_STRIP_VECTORS * VL)
 
-enum { MN_NO_ACTIVATION = 0, MN_RELU = 1, MN_ACTIVATIONS };
+enum { MN_NO_ACTIVATION = 0, MN_RELU = 1, MN_TANH = 2, MN_SIGMOID = 3, MN_ACTIVATIONS };
 
 /* What follows a complete chain: C = activation(C + bias).  The bias goes along the columns (bias_col = 1), or
    belongs to the rows (bias_col = 0, bias_row = 1), or there is none (NULL). */
@@ -47,7 +48,16 @@ typedef struct {
 
 MN_INLINE mn_vec mn_activate(mn_vec v, const int activation)
 {
-    return activation == MN_RELU ? v_max(v_splat(0), v) : v; /* in this order NaN stays NaN */
+    switch (activation) {
+    case MN_RELU:
+        return v_max(v_splat(0), v); /* in this order NaN stays NaN */
+    case MN_TANH:
+        return v_tanh(v);
+    case MN_SIGMOID:
+        return v_sigmoid(v);
+    default:
+        return v;
+    }
 }
 
 MN_INLINE void mn_epilogue_body(const mn_epilogue *e, const mn_real *x, int64_t x_row, int64_t rows, int64_t columns,
@@ -76,6 +86,12 @@ static __attribute__((noinline)) void mn_epilogue_run(const mn_epilogue *e, cons
     switch (e->activation) {
     case MN_RELU:
         mn_epilogue_body(e, x, x_row, rows, columns, y, y_row, MN_RELU);
+        break;
+    case MN_TANH:
+        mn_epilogue_body(e, x, x_row, rows, columns, y, y_row, MN_TANH);
+        break;
+    case MN_SIGMOID:
+        mn_epilogue_body(e, x, x_row, rows, columns, y, y_row, MN_SIGMOID);
         break;
     default:
         mn_epilogue_body(e, x, x_row, rows, columns, y, y_row, MN_NO_ACTIVATION);

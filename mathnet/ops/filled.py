@@ -36,48 +36,48 @@ def ones(shape: Any, dtype: Any = FLOAT64) -> Tensor:
 
 
 @graph_function
-def full(shape: Any, value: Any, dtype: Any = None) -> Tensor:
-    """``value`` repeated to the given shape; dtype: that of ``value`` unless given.
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Tensor:
+    """``fill_value`` repeated to the given shape; dtype: that of the value unless given.
 
     >>> import mathnet as mn
     >>> mn.full(2, 0.5)
     array([0.5, 0.5])
     """
-    return _filled("full", shape, value, dtype)
+    return _filled("full", shape, fill_value, dtype)
 
 
 @graph_function
-def zeros_like(x: Any) -> Tensor:
-    """Zeros in shape and element type of x.
+def zeros_like(x: Any, dtype: Any = None) -> Tensor:
+    """Zeros in the shape of x; dtype: that of x unless given.
 
     >>> import mathnet as mn
     >>> mn.zeros_like([1.0, 2.0])
     array([0., 0.])
     """
-    return full_like(x, 0)
+    return full_like(x, 0, dtype)
 
 
 @graph_function
-def ones_like(x: Any) -> Tensor:
-    """Ones in shape and element type of x.
+def ones_like(x: Any, dtype: Any = None) -> Tensor:
+    """Ones in the shape of x; dtype: that of x unless given.
 
     >>> import mathnet as mn
     >>> mn.ones_like([1.0, 2.0])
     array([1., 1.])
     """
-    return full_like(x, 1)
+    return full_like(x, 1, dtype)
 
 
 @graph_function
-def full_like(x: Any, value: Any) -> Tensor:
-    """``value`` in shape and element type of x.
+def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Tensor:
+    """``fill_value`` in the shape of x; dtype: that of x unless given.
 
     >>> import mathnet as mn
     >>> mn.full_like([1.0, 2.0], 7)
     array([7., 7.])
     """
     x = as_tensor(x, "full_like")
-    return _filled("full_like", x.shape, value, x.dtype)
+    return _filled("full_like", x.shape, fill_value, x.dtype if dtype is None else dtype)
 
 
 @graph_function
