@@ -1,5 +1,7 @@
 """Types of the public names; written by tools/write_stub.py."""
 
+# ruff: noqa: I001
+
 from typing import Any
 
 from mathnet.derivatives import custom_vjp as custom_vjp

@@ -50,7 +50,7 @@ def is_array(value: Any) -> bool:
 
 def prepare(value: Any, where: str) -> np.ndarray:
     """``value`` as plans read it: a plain, aligned, C-contiguous array of a graph's type; a copy only where it must be."""
-    if type(value).__module__.startswith("numpy.ma"):
+    if type(value) is not np.ndarray and type(value).__module__.startswith("numpy.ma"):
         raise DTypeError(f"{where}: masked arrays are not supported; fill or drop the masked elements first")
     array = np.asarray(value)
     return np.require(array, graph_dtype(array.dtype, where), ["C", "A"])
@@ -171,6 +171,38 @@ def _static_key(value: Any) -> Any:
     return type(value), value
 
 
+def _signature(value: Any, first: bool, key: list[Any], arrays: list[Any]) -> Any:
+    """Adds an argument to ``key`` and its arrays to ``arrays``; returns None, Tensor for a tensor, or the type that it does not know.
+
+    Floats are constants of the plan, but the first operand is not: ``mn.tanh(0.5)`` and ``mn.tanh(0.25)`` share one.
+    """
+    kind = type(value)
+    if kind is np.ndarray:
+        key.append(value.dtype)
+        key.append(value.shape)
+        arrays.append(value)
+    elif kind is int or kind is bool or kind is str or value is None:
+        key.append(kind)
+        key.append(value)
+    elif kind is np.float32 or kind is np.float64 or (kind is float and first):
+        key.append(kind)
+        arrays.append(np.array(value))
+    elif kind is float:
+        key.append(value.hex())
+    elif kind is tuple or kind is list:
+        key.append(kind)
+        key.append(len(value))
+        for item in value:
+            if type(item) is float:
+                return float
+            found = _signature(item, False, key, arrays)
+            if found is not None:
+                return found
+    else:
+        return kind
+    return None
+
+
 def _operand(value: Any) -> Any:
     """Lists of numbers with a float among them are arrays; lists of ints are shapes and axes."""
     if isinstance(value, (list, tuple)):
@@ -204,44 +236,39 @@ def apply(function: Callable) -> Callable:
 
     def general(*args: Any, **kwargs: Any) -> Any:
         nonlocal last, last_plan
-        key: list[Any] = []
+        key: list[Any] = list(kwargs)
         arrays: list[Any] = []
-        for value in (*args, *kwargs.values()):
-            kind = type(value)
-            if kind is Tensor:
-                return function(*args, **kwargs)
-            if kind is np.ndarray:
-                key.append((value.dtype, value.shape))
-                arrays.append(value)
-            elif kind is int or kind is bool or kind is str or value is None:
-                key.append((kind, value))
-            else:
-                return nested(*args, **kwargs)
-        key.extend(kwargs)
+        for position, value in enumerate((*args, *kwargs.values())):
+            found = _signature(value, position == 0, key, arrays)
+            if found is not None:
+                return function(*args, **kwargs) if found is Tensor else unusual(*args, **kwargs)
         full = tuple(key)
         entry = entries.get(full)
         if entry is None:
             entry = remember(full, _ArrayCall(function, name, args, kwargs))
-        if len(arrays) == len(args) == 1 and not kwargs and entry.direct is not None:
+        if (
+            len(arrays) == len(args) == 1
+            and not kwargs
+            and args[0] is arrays[0]
+            and entry.single
+            and not entry.captures
+        ):
             last, last_plan = entry.plan.call(general), entry.plan
         return entry(arrays)
 
-    def nested(*args: Any, **kwargs: Any) -> Any:
-        """Arguments that are more than arrays, ints and text: lists, floats, scalars, other libraries' arrays."""
+    def unusual(*args: Any, **kwargs: Any) -> Any:
+        """Arguments that are rare in calls: lists of floats, other libraries' arrays, slices, element types, functions."""
         args = tuple([_operand(a) for a in args])
         leaves, structure = flatten((args, kwargs))
         if any(is_symbolic(leaf) for leaf in leaves):
             return function(*args, **kwargs)
-        if args and type(args[0]) is float:
-            args = (np.float64(args[0]), *args[1:])
-            leaves, structure = flatten((args, kwargs))
         key: list[Any] = [structure]
         arrays: list[Any] = []
-        for leaf in leaves:
-            if is_array(leaf):
-                array = np.asarray(leaf)
+        for position, leaf in enumerate(leaves):
+            if is_array(leaf) or (position == 0 and type(leaf) is float):
+                array = prepare(leaf, name)
                 key.append((type(leaf) is np.ndarray, array.dtype, array.shape))
-                arrays.append(leaf)
+                arrays.append(array)
             else:
                 key.append(_static_key(leaf))
         full = tuple(key)
@@ -271,8 +298,8 @@ class _ArrayCall:
         self.name = name
         inputs: list[Tensor] = []
         given = []
-        for leaf in leaves:
-            if is_array(leaf):
+        for position, leaf in enumerate(leaves):
+            if is_array(leaf) or (position == 0 and type(leaf) is float):
                 inputs.append(_input(leaf, prepare(leaf, name)))
                 leaf = inputs[-1]
             given.append(leaf)
@@ -283,7 +310,6 @@ class _ArrayCall:
         self.captures = [prepare(node.attrs["array"], name) for node in graph.captures]
         self.single = self.structure.kind == "leaf"
         self._call = self.plan.call(self._convert)
-        self.direct = self._call if self.single and not self.captures else None
 
     def __call__(self, arrays: Sequence[Any]) -> Any:
         try:

@@ -169,7 +169,7 @@ def test_function_of_nested_arguments_and_results():
     found = f({"a": X}, 1.0, np.array([2.0, 3.0, 4.0]))
     assert found["n"] is None
     np.testing.assert_allclose(found["s"][0], X + 1)
-    np.testing.assert_allclose(found["s"][1], X + [2.0, 3.0, 4.0])
+    np.testing.assert_allclose(found["s"][1], X + np.array([2.0, 3.0, 4.0]))
 
 
 def test_function_reads_captured_arrays_at_every_call():

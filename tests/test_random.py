@@ -78,7 +78,7 @@ def test_draws_in_a_scan_differ_between_iterations_and_are_recomputed_alike():
             length=6,
         )
 
-    (_, draws), pullback = mn.vjp(f, 0.5)
+    (_, draws), _ = mn.vjp(f, 0.5)
     assert len(np.unique(draws)) == draws.size
     mn.seed(1)
     _, slope = mn.value_and_grad(lambda w: mn.sum(f(w)[0]))(0.5)

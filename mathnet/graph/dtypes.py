@@ -23,6 +23,8 @@ def is_float(dtype: np.dtype) -> bool:
 
 def graph_dtype(dtype: object, where: str) -> np.dtype:
     """The graph's type for an array of ``dtype``: float16 → float32, every integer → int64, any byte order; others are refused by name."""
+    if isinstance(dtype, np.dtype) and dtype in _RANK:
+        return dtype
     try:
         found = np.dtype(dtype).newbyteorder("=")  # type: ignore[call-overload]
     except TypeError:

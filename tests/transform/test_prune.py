@@ -31,7 +31,7 @@ def test_unread_carries_ys_slices_and_constants_are_dropped():
     weights = np.ones(2)
 
     def f(x):
-        (a, b), (p, q) = mn.scan(
+        (a, _), (p, _) = mn.scan(
             lambda c, t: ((c[0] + t[0], c[1] * mn.tanh(t[1] * weights)), (t[0], c[1])),
             (np.zeros(2), np.ones(2)),
             (x, 2 * x),
@@ -49,7 +49,7 @@ def test_unread_carries_ys_slices_and_constants_are_dropped():
 
 def test_carries_that_a_read_result_needs_stay():
     def f(x):
-        (a, b, c), _ = mn.scan(
+        (a, *_), _ = mn.scan(
             lambda s, t: ((s[0] + s[1], s[1] + s[2], s[2] + t), None), (np.zeros(2),) * 3, x
         )
         return a
