@@ -118,31 +118,42 @@ cdef units_t cut_units(const conv2d_t *d, int64_t m, int64_t k, int64_t rows, in
 
 # ---- panels of the implicit matrix, and products with them ----
 
+cdef inline void copy_vectors(const windows_t *b, int64_t k0, int64_t k, const int64_t *source, const int64_t *target,
+                              int64_t vectors, real *panel) noexcept nogil:
+    cdef int64_t row, v
+    cdef const real *from_row
+    for row in range(k):
+        from_row = b.source + b.offset[k0 + row]
+        for v in range(vectors):
+            v_store(panel + target[v], v_load(from_row + source[v]))
+        panel += TILE_COLUMNS
+
+
 cdef void pack_windows(const windows_t *b, int64_t k0, int64_t k, int64_t pixel, int64_t count,
                        real *panel) noexcept nogil:
-    """panel[k][j] = B[k0 + k][pixel + j] for count <= TILE_COLUMNS pixels.
+    """panel[i][j] = B[k0 + i][pixel + j] for j < count <= TILE_COLUMNS.
 
-    Whole vectors are copied run by run; what spills over is overwritten by the next run or the next row.
+    The runs of pixels are the same in every row: they are cut into vectors once.  Each vector is copied whole; what
+    spills over is overwritten by the next vector or the next row.
     """
-    cdef int64_t[64] begin
-    cdef int64_t[64] at
-    cdef int64_t runs = 0, placed = 0, i = pixel // b.columns, j = pixel % b.columns, row, run, t, length
-    cdef const real *source
-    while placed < count:
-        begin[runs] = i * b.pitch + j
-        at[runs] = placed
-        placed += b.columns - j
-        i, j = i + 1, 0
-        runs += 1
-    at[runs] = count
-    for row in range(k):
-        source = b.source + b.offset[k0 + row]
-        for run in range(runs):
-            t, length = at[run], at[run + 1]
-            while t < length:
-                v_store(panel + t, v_load(source + begin[run] + t - at[run]))
-                t += VL
-        panel += TILE_COLUMNS
+    cdef int64_t[64] source
+    cdef int64_t[64] target
+    cdef int64_t vectors = 0, j = 0, run, y = pixel // b.columns, x = pixel % b.columns
+    while j < count:
+        source[vectors], target[vectors] = y * b.pitch + x, j
+        vectors += 1
+        run = at_most(VL, b.columns - x)
+        j, x = j + run, x + run
+        if x == b.columns:
+            y, x = y + 1, 0
+    if vectors == 2:                # the common counts, unrolled by the compiler
+        copy_vectors(b, k0, k, source, target, 2, panel)
+    elif vectors == 3:
+        copy_vectors(b, k0, k, source, target, 3, panel)
+    elif vectors == 4:
+        copy_vectors(b, k0, k, source, target, 4, panel)
+    else:
+        copy_vectors(b, k0, k, source, target, vectors, panel)
 
 
 cdef void multiply_windows(const weights_t *a, int64_t m, const windows_t *b, int64_t pixels, real *c, int64_t c_row,

@@ -46,6 +46,7 @@ typedef struct {
     const mn_epilogue *epilogue; /* applied to the finished chains, or NULL */
 } mn_tile;
 
+/* The same vector functions as the elementwise machine (vm_primitives.h): fused and unfused plans have equal bits. */
 MN_INLINE mn_vec mn_activate(mn_vec v, const int activation)
 {
     switch (activation) {

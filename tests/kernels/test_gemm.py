@@ -1,5 +1,7 @@
 """gemm: against float64 NumPy, and bit for bit against itself on every other path."""
 
+import struct
+
 import guard_page
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ USABLE = [name for name in kernels.built() if kernels.cpu_runs(name)]
 ACTIVATIONS = {
     0: lambda x: x,
     1: lambda x: np.maximum(x, 0),
+    2: np.tanh,
+    3: lambda x: 1 / (1 + np.exp(-x)),
 }
 TABLES = pytest.mark.parametrize(
     "isa, real", [(isa, real) for isa in USABLE for real in ("float32", "float64")]
@@ -216,6 +220,26 @@ def test_not_a_number_and_infinity(isa, real):
     tiny = np.finfo(real).smallest_subnormal
     one = np.ones((1, 1), real)
     assert multiply(kernel, one * tiny, one)[0, 0] == tiny
+
+
+@TABLES
+@pytest.mark.parametrize("activation, opcode", [(1, "relu"), (2, "tanh"), (3, "sigmoid")])
+def test_epilogue_has_the_bits_of_the_elementwise_machine(isa, real, activation, opcode):
+    table = kernels.load_table(isa, real)
+    rng = np.random.default_rng(4)
+    a, b, bias = normal(rng, (19, 6), real), 3 * normal(rng, (6, 37), real), normal(rng, 37, real)
+    a[3, 2], a[4, 1] = np.nan, np.inf
+    fused = multiply(table["gemm"], a, b, bias=bias, activation=activation)
+    linear = multiply(table["gemm"], a, b, bias=bias)
+    elementwise, out = table["elementwise"], np.empty_like(linear)
+    code = {"float32": 0, "float64": 1}[real]
+    packed = elementwise.pack(
+        struct.pack("=8Hd", kernels.OPCODES[opcode], 1, 0, 0, 0, 0, 0, 0, 0.0),
+        rank=1, shape=(linear.size,), n_inputs=1, n_outputs=1, n_registers=2, n_ops=1, reduce=0, reduced=(),
+        dtype=(code, code), stride=(1, 0, 0, 0, 1),
+    )  # fmt: skip
+    elementwise.run(packed, [linear, out])
+    np.testing.assert_array_equal(fused.view(np.uint8), out.view(np.uint8))
 
 
 @TABLES
