@@ -62,7 +62,6 @@ def test_early_stopping_goes_on_from_its_state():
         first.on_epoch_end(trainer, epoch, {"val_loss": value})
     second = mn.callbacks.EarlyStopping(patience=3)
     second.restore(first.state())
-    trainer.epoch = 2
     second.on_train_begin(trainer)
     second.on_epoch_end(trainer, 2, {"val_loss": 2.0})
     assert not trainer.stop_training
@@ -102,8 +101,12 @@ def test_csv_log(tmp_path):
         mn.DataError, match=r"has the columns epoch, loss, val_loss, but this training gives .*, extra"
     ):
         run(mn.callbacks.CSVLog(path, append=True), [0.5], extra=1.0)
-    run(mn.callbacks.CSVLog(path), [1.0])
+    first, resumed = mn.callbacks.CSVLog(path), mn.callbacks.CSVLog(path)
+    run(first, [1.0])
     assert path.read_text().count("\n") == 2
+    resumed.restore(first.state())
+    run(resumed, [2.0])
+    assert path.read_text().count("\n") == 3
 
 
 def test_progress_is_silent_off_a_terminal(monkeypatch):

@@ -16,10 +16,12 @@ class CSVLog(mn.Callback):
 
     def __init__(self, path: Any, append: bool = False) -> None:
         self.path, self.append = os.fspath(path), append
-        self._begun = False
+        self._begun = self._restored = False
 
     def on_train_begin(self, trainer: Any) -> None:
-        self._begun = self.append and os.path.exists(self.path) and os.path.getsize(self.path) > 0
+        goes_on = self.append or self._restored  # a resumed training adds to its own lines
+        self._begun = goes_on and os.path.exists(self.path) and os.path.getsize(self.path) > 0
+        self._restored = False
 
     def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, float]) -> None:
         names = ["epoch", *logs]
@@ -36,3 +38,9 @@ class CSVLog(mn.Callback):
                 writer.writerow(names)
             writer.writerow([epoch, *(repr(float(value)) for value in logs.values())])
         self._begun = True
+
+    def state(self) -> dict[str, Any]:
+        return {"begun": self._begun}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._restored = bool(state["begun"])

@@ -38,6 +38,7 @@ class EarlyStopping(mn.Callback):
             raise mn.ArgumentError(f"EarlyStopping: mode must be 'auto', 'min' or 'max', not {mode!r}")
         self.monitor, self.patience, self.min_delta, self.mode = monitor, patience, abs(min_delta), mode
         self.restore_best = restore_best
+        self._restored = False
         self._forget()
 
     def _forget(self) -> None:
@@ -47,8 +48,9 @@ class EarlyStopping(mn.Callback):
         self._weights: dict[str, np.ndarray] = {}
 
     def on_train_begin(self, trainer: Any) -> None:
-        if getattr(trainer, "epoch", 0) == 0:  # a resumed training goes on from its restored state
+        if not self._restored:  # a resumed training goes on from its state
             self._forget()
+        self._restored = False
 
     def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, float]) -> None:
         name = self.monitor or ("val_loss" if "val_loss" in logs else "loss")
@@ -84,6 +86,7 @@ class EarlyStopping(mn.Callback):
     def restore(self, state: dict[str, Any]) -> None:
         self.best, self.best_epoch, self._waited = state["best"], state["best_epoch"], state["waited"]
         self._weights = dict(state["weights"])
+        self._restored = True
 
 
 def _weights(model: Any) -> dict[str, np.ndarray]:

@@ -8,7 +8,9 @@ import mathnet as mn
 
 @mn.callback("terminate_on_nan", name="TerminateOnNaN")
 class TerminateOnNaN(mn.Callback):
-    """Stops the training after the first step whose loss is NaN or infinite."""
+    """Stops the training within a fraction of a second of a step whose loss is NaN or infinite."""
+
+    every_step = False
 
     def on_step_end(self, trainer: Any, step: int, loss: float) -> None:
         if not math.isfinite(loss):
