@@ -233,7 +233,7 @@ class Lowering:
         keywords = dict(node.attrs)
         if unit.bias is not None:
             bias = self.view_of(unit.bias)
-            keywords["bias"] = self.emit.dense(bias.with_shape((bias.size,), (max(bias.strides, default=1),)))
+            keywords["bias"] = self.emit.dense(bias).with_shape((bias.size,))
         if unit.activation is not None:
             keywords["activation"] = unit.activation
         outputs = unit.nodes[-1].outputs
