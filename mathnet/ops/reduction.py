@@ -181,7 +181,8 @@ class Mean(Reduction):
 class ArgReduction(Op):
     """Index of the first extreme element along one axis; a NaN counts as extreme.  It has no derivative."""
 
-    kernel_kind: ClassVar[str]
+    #: The kernel's code: 2 the largest, 3 the smallest.
+    kernel_kind: ClassVar[int]
 
     def infer(self, x: Spec, axis: int, keepdims: bool) -> Spec:  # type: ignore[override]
         if x.shape[axis] == 0:
@@ -207,7 +208,7 @@ class ArgReduction(Op):
             outer=outer,
             reduced=x.shape[axis],
             inner=inner,
-            kind=self.kernel_kind == "min",
+            kind=self.kernel_kind,
         )
 
     def samples(self) -> list[tuple[tuple, dict[str, Any]]]:
@@ -219,7 +220,7 @@ class ArgReduction(Op):
 
 class ArgMax(ArgReduction):
     __doc__ = ArgReduction.__doc__
-    name, formula, kernel_kind, onnx = "argmax", "argmax x", "max", "ArgMax"
+    name, formula, kernel_kind, onnx = "argmax", "argmax x", 2, "ArgMax"
 
     def oracle(self, x: np.ndarray, axis: int, keepdims: bool) -> np.ndarray:  # type: ignore[override]
         return np.argmax(x, axis=axis, keepdims=keepdims)
@@ -227,7 +228,7 @@ class ArgMax(ArgReduction):
 
 class ArgMin(ArgReduction):
     __doc__ = ArgReduction.__doc__
-    name, formula, kernel_kind, onnx = "argmin", "argmin x", "min", "ArgMin"
+    name, formula, kernel_kind, onnx = "argmin", "argmin x", 3, "ArgMin"
 
     def oracle(self, x: np.ndarray, axis: int, keepdims: bool) -> np.ndarray:  # type: ignore[override]
         return np.argmin(x, axis=axis, keepdims=keepdims)

@@ -15,7 +15,8 @@ def accuracy(y_pred: Any, y_true: Any) -> Any:
     """
     if len(y_pred.shape) > 1 and y_pred.shape[1] != 1:
         predicted = mn.argmax(y_pred, axis=1)
-        labels = mn.argmax(y_true, axis=1) if len(y_true.shape) == len(y_pred.shape) else y_true
+        one_hot = len(y_true.shape) == len(y_pred.shape)
+        labels = mn.argmax(aligned("accuracy", y_pred, y_true), axis=1) if one_hot else y_true
         labels = aligned("accuracy", predicted, labels)
     else:
         predicted = y_pred > 0.0

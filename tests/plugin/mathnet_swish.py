@@ -1,0 +1,77 @@
+"""The plugin of the documentation: one file, no compiler."""
+
+import mathnet as mn
+
+
+@mn.activation("swish")
+def swish(x, beta=1.0):
+    """x·σ(βx) (Ramachandran et al., 2017)."""
+    return x * mn.sigmoid(beta * x)
+
+
+@mn.regularizer("group_lasso")
+def group_lasso(w, strength=1e-3):
+    return strength * mn.sum(mn.sqrt(mn.sum(mn.square(w), axis=0) + 1e-12))
+
+
+@mn.loss("focal")
+def focal(y_pred, y_true, gamma=2.0):
+    loss = mn.cross_entropy(y_pred, y_true)
+    return (1.0 - mn.exp(-loss)) ** gamma * loss
+
+
+@mn.optimizer("lion")
+class Lion:
+    def __init__(self, learning_rate=1e-4, beta1=0.9, beta2=0.99):
+        self.learning_rate, self.beta1, self.beta2 = learning_rate, beta1, beta2
+
+    def init(self, param):
+        return {"m": mn.zeros_like(param)}
+
+    def update(self, param, grad, state, learning_rate):
+        new_param = param - learning_rate * mn.sign(self.beta1 * state["m"] + (1 - self.beta1) * grad)
+        new_m = self.beta2 * state["m"] + (1 - self.beta2) * grad
+        return new_param, {"m": new_m}
+
+
+@mn.layer("highway")
+class Highway(mn.Layer):
+    def __init__(self, activation="relu", name=None):
+        self.activation = mn.activations.get(activation)
+
+    def build(self, input_shape):
+        d = input_shape[-1]
+        self.w = self.param("kernel", (d, d), "glorot_uniform")
+        self.b = self.param("bias", (d,), "zeros")
+        self.wt = self.param("gate_kernel", (d, d), "glorot_uniform")
+        self.bt = self.param("gate_bias", (d,), mn.initializers.Constant(-1.0))
+
+    def call(self, x, training=False):
+        h = self.activation(x @ self.w + self.b)
+        t = mn.sigmoid(x @ self.wt + self.bt)
+        return t * h + (1 - t) * x
+
+
+@mn.hookimpl
+def mathnet_activations():
+    return [swish]
+
+
+@mn.hookimpl
+def mathnet_regularizers():
+    return [group_lasso]
+
+
+@mn.hookimpl
+def mathnet_losses():
+    return [focal]
+
+
+@mn.hookimpl
+def mathnet_optimizers():
+    return [Lion]
+
+
+@mn.hookimpl
+def mathnet_layers():
+    return [Highway]
