@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 import mathnet.ops  # noqa: F401  fills the table in which the operators of tensors look their operations up
-from mathnet.errors import ArgumentError, DTypeError, GraphError, MathnetError, ShapeError
+from mathnet.errors import ArgumentError, DTypeError, GraphError, MathnetError, ShapeError, UnknownKeyError
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.dtypes import FLOAT32, is_float
 from mathnet.graph.graph import Graph
@@ -114,12 +114,8 @@ class Layer:
         registry = current_runtime().registry
         variable = self._variable(name, shape, initializer, "parameter")
         variable.trainable = bool(trainable)
-        variable.regularizer = registry.resolve(
-            "regularizer", regularizer, f"{self._label}: regularizer of {name!r}"
-        )
-        variable.constraint = registry.resolve(
-            "constraint", constraint, f"{self._label}: constraint of {name!r}"
-        )
+        variable.regularizer = registry.resolve("regularizer", regularizer, f"regularizer of weight {name!r}")
+        variable.constraint = registry.resolve("constraint", constraint, f"constraint of weight {name!r}")
         return variable
 
     def state(self, name: str, shape: Any, initializer: Any = "zeros") -> Variable:
@@ -133,11 +129,11 @@ class Layer:
             raise GraphError(
                 f"{self._label}: assign works within call(); outside, use {state.name!r}.assign(value)"
             )
-        tensor = as_tensor(value, f"{self._label}: value assigned to {state.name!r}")
+        tensor = as_tensor(value, f"value assigned to {state.name!r}")
         trace.assign(state, tensor if tensor.dtype == state.dtype else FUNCTIONS["cast"](tensor, state.dtype))
 
     def _variable(self, name: str, shape: Any, initializer: Any, kind: str) -> Variable:
-        what = f"{self._label}: {'weight' if kind == 'parameter' else 'state'} {name!r}"
+        what = f"{'weight' if kind == 'parameter' else 'state'} {name!r}"
         if self.built:
             raise GraphError(f"{what} must be made in build() or __init__(), before the layer is used")
         if not isinstance(name, str) or not name or "/" in name:
@@ -241,17 +237,17 @@ class Layer:
         symbolic = any(isinstance(leaf, Tensor) or hasattr(leaf, "__mathnet_tensor__") for leaf in leaves)
         with _Located(self, x):
             if current_trace() is not None:
-                inputs = [as_tensor(leaf, f"{self._label}: input") for leaf in leaves]
+                inputs = [as_tensor(leaf, "input") for leaf in leaves]
                 return self._run(inputs, structure, tuple(tensors), static)
             if symbolic:
-                inputs = [as_tensor(leaf, f"{self._label}: input") for leaf in leaves]
+                inputs = [as_tensor(leaf, "input") for leaf in leaves]
                 outputs = LAYER_CALL(
                     *inputs, layer=self, structure=structure, tensors=tuple(tensors), keywords=static
                 )
                 outputs = outputs if isinstance(outputs, tuple) else (outputs,)
                 _, result = self._infer([t.spec for t in inputs], structure, tuple(tensors), static)
                 return unflatten(result, outputs)
-            arrays = [array_of(leaf, f"{self._label}: input") for leaf in leaves]
+            arrays = [array_of(leaf, "input") for leaf in leaves]
             return self._compute(arrays, structure, tuple(tensors), static)
 
     def _run(
@@ -311,12 +307,7 @@ class Layer:
         if key not in self._shapes:
             with Trace(training=bool(keywords.get("training", False))):
                 outputs = self._run([input_tensor(spec) for spec in specs], structure, tensors, keywords)
-            leaves, result = flatten(outputs)
-            leaves = [as_tensor(leaf, f"{self._label}: output") for leaf in leaves]
-            if not leaves:
-                raise GraphError(
-                    f"{self._label}: call() returned {outputs!r}; a tensor or a nest of tensors is expected"
-                )
+            leaves, result = _tensors(self, outputs)
             self._shapes[key] = (tuple(leaf.spec for leaf in leaves), result)
         return self._shapes[key]
 
@@ -332,10 +323,8 @@ class Layer:
         inputs = [input_tensor(Spec(a.shape, a.dtype)) for a in arrays]
         with Trace(training=bool(keywords.get("training", False))):
             outputs = self._run(inputs, structure, tensors, keywords)
-        leaves, result = flatten(outputs)
-        graph = Graph(
-            inputs, [as_tensor(leaf, f"{self._label}: output") for leaf in leaves], name=self._label
-        )
+        leaves, result = _tensors(self, outputs)
+        graph = Graph(inputs, leaves, name=self._label)
         values = runtime.plan_for(graph)(arrays, [node.attrs["array"] for node in graph.captures])
         return unflatten(result, values)
 
@@ -364,7 +353,7 @@ class _Located:
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         layer = self.layer
         what = f"layer {layer._label!r} ({type(layer).__name__})"
-        if isinstance(error, (ShapeError, DTypeError, ArgumentError)):
+        if isinstance(error, (ShapeError, DTypeError, ArgumentError, UnknownKeyError)):
             if getattr(error, "layer", None) is None:
                 site = user_site()
                 where = f" ({site[0]}, line {site[1]})" if site else ""
@@ -415,10 +404,20 @@ class LayerCall(Op):
             with Trace(training=bool(mode.get("training", False))):
                 return self.trace(inputs, mode, layer, structure, tensors, keywords)
         outputs = layer._run(list(inputs), structure, tensors, dict(keywords or {}))
-        return tuple([as_tensor(leaf) for leaf in flatten(outputs)[0]])
+        return tuple(_tensors(layer, outputs)[0])
 
 
 LAYER_CALL: Any = register(LayerCall())
+
+
+def _tensors(layer: Layer, outputs: Any) -> tuple[list[Tensor], Structure]:
+    """What ``call`` returned, as tensors and the way they are nested."""
+    leaves, structure = flatten(outputs)
+    if not leaves:
+        raise GraphError(
+            f"layer {layer._label!r}: call() returned {outputs!r}; a tensor or a nest of tensors is expected"
+        )
+    return [as_tensor(leaf, "output") for leaf in leaves], structure
 
 
 def array_of(value: Any, where: str) -> np.ndarray:

@@ -229,11 +229,11 @@ def test_a_variable_is_not_frozen_into_a_graph_by_accident():
         ),
         (
             lambda self, shape: self.param("a", (2,), "zeroes"),
-            r"initializer: no initializer .* 'zeroes' \(did you mean 'zeros'",
+            r"layer 'bad' .*weight 'a': initializer: no initializer .* 'zeroes' \(did you mean 'zeros'",
         ),
         (
             lambda self, shape: self.param("a", (2,), regularizer="l3"),
-            r"regularizer of 'a': no regularizer .* 'l3'",
+            r"regularizer of weight 'a': no regularizer .* 'l3'",
         ),
     ],
 )
@@ -288,3 +288,29 @@ def test_layers_copy_and_pickle():
         twin.kernel.array[...] = 0.0
         np.testing.assert_array_equal(twin(x), np.zeros((2, 3)))
         np.testing.assert_array_equal(layer(x), y)
+
+
+def test_a_call_must_return_tensors():
+    class Nothing(mn.Layer):
+        def call(self, x):
+            return None
+
+    for x in (mn.Input((2,)), np.zeros((1, 2))):
+        with pytest.raises(mn.GraphError, match=r"layer 'nothing': call\(\) returned None"):
+            Nothing()(x)
+
+
+def test_a_layer_may_hold_weights_made_in_its_constructor_and_be_an_activation():
+    class Leaky(mn.Layer):
+        def __init__(self):
+            self.slope = self.param("slope", (1,), mn.initializers.Constant(0.25))
+
+        def call(self, x):
+            return mn.where(x > 0.0, x, self.slope * x)
+
+    layer = mn.layers.Dense(3, activation=Leaky(), kernel_initializer="normal")
+    x = np.random.default_rng(0).standard_normal((4, 2))
+    y, z = layer(x), x @ layer.kernel.array
+    np.testing.assert_allclose(y, np.where(z > 0, z, 0.25 * z))
+    assert [path for path, _ in layer.named_variables()] == ["kernel", "bias", "activation/slope"]
+    assert {variable.dtype for variable in layer.parameters} == {np.dtype(np.float64)}

@@ -27,7 +27,7 @@ def data(n=96):
     return x, (x[:, 0] * x[:, 1] > 0).astype(np.int64)
 
 
-def test_installed(install):
+def test_installed(install, tmp_path):
     install("mathnet-swish", SOURCE.read_text(), version="0.1")
     with mn.Runtime(seed=0):
         x, y = data()
@@ -44,6 +44,9 @@ def test_installed(install):
         assert mn.plugins.origin("activation", "swish").distribution == "mathnet-swish"
         assert mn.regularizers.GroupLasso(0.5).config == {"strength": 0.5}
         assert "highway/gate_bias" in model.parameters
+        model.save(tmp_path / "swish.mathnet")
+        again = mn.load(tmp_path / "swish.mathnet")
+        np.testing.assert_array_equal(again.predict(x), model.predict(x))
 
 
 def test_registered_by_hand(plugin):
@@ -69,6 +72,14 @@ def test_objects_passed_as_they_are(plugin):
         x, y = data()
         trainer = mn.Trainer(model, loss=plugin.focal, optimizer=plugin.Lion(), seed=0)
         assert np.isfinite(trainer.step(x.astype(np.float32), y))
+
+
+def test_a_model_with_undecorated_functions_trains_but_cannot_be_saved(tmp_path):
+    model = mn.Sequential([mn.layers.Dense(2, activation=lambda x: mn.maximum(x, 0.1))], input_shape=(4,))
+    x, y = data()
+    model.fit(x, y, loss="cross_entropy", optimizer="sgd", epochs=1, progress=False)
+    with pytest.raises(mn.MathnetError, match="lambda"):
+        model.save(tmp_path / "x.mathnet")
 
 
 def test_formulas(plugin):

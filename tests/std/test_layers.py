@@ -156,12 +156,12 @@ def test_bad_settings_are_refused(make, message):
         (
             lambda: mn.layers.Dense(3, name="out"),
             (5,),
-            r"layer 'out' \(Dense\) on input of float64\(5,\): .*at least two axes",
+            r"layer 'out' \(Dense\) on input of float64\(5,\): .*one tensor with at least two axes",
         ),
         (
             lambda: mn.layers.Conv2D(3, 2),
             (5, 4),
-            r"layer 'conv2d' \(Conv2D\) on input of float64\(5, 4\): .*four axes",
+            r"layer 'conv2d' \(Conv2D\) on input of float64\(5, 4\): .*one tensor with four axes",
         ),
         (
             lambda: mn.layers.Conv2D(4, 2, groups=2),

@@ -60,8 +60,10 @@ class Conv2D(mn.Layer):
         self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
 
     def build(self, input_shape: tuple) -> None:
-        if len(input_shape) != 4:
-            raise mn.ShapeError("the input must have four axes, (batch, channels, height, width)")
+        if isinstance(input_shape, list) or len(input_shape) != 4:
+            raise mn.ShapeError(
+                "the input must be one tensor with four axes, (batch, channels, height, width)"
+            )
         channels = input_shape[1]
         if isinstance(channels, int) and channels % self.groups:
             raise mn.ShapeError(f"{channels} channels cannot be divided into groups={self.groups}")

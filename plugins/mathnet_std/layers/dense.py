@@ -49,8 +49,8 @@ class Dense(mn.Layer):
         self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
 
     def build(self, input_shape: tuple) -> None:
-        if len(input_shape) < 2:
-            raise mn.ShapeError("the input must have at least two axes, (batch, features)")
+        if isinstance(input_shape, list) or len(input_shape) < 2:
+            raise mn.ShapeError("the input must be one tensor with at least two axes, (batch, features)")
         self.kernel = self.param(
             "kernel",
             (input_shape[-1], self.units),

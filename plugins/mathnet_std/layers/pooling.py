@@ -16,8 +16,10 @@ class _Pool2D(mn.Layer):
         self.padding = padding
 
     def build(self, input_shape: tuple) -> None:
-        if len(input_shape) != 4:
-            raise mn.ShapeError("the input must have four axes, (batch, channels, height, width)")
+        if isinstance(input_shape, list) or len(input_shape) != 4:
+            raise mn.ShapeError(
+                "the input must be one tensor with four axes, (batch, channels, height, width)"
+            )
 
 
 @mn.layer("max_pool2d")
