@@ -116,3 +116,28 @@ def test_a_learning_rate_may_be_a_schedule():
     schedule = mn.schedules.Cosine(initial=0.5)
     assert mn.optimizers.Adam(schedule).learning_rate is schedule
     assert mn.optimizers.SGD("cosine").learning_rate.key == "cosine"
+
+
+@pytest.mark.parametrize(("key", "settings", "recurrence", "arguments"), CASES)
+def test_twenty_steps_of_a_trainer_equal_the_recurrence(key, settings, recurrence, arguments):
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((8, 3)), rng.standard_normal((8, 2))
+    with mn.Runtime(autoload=False, seed=0):
+        inputs = mn.Input((3,), dtype="float64")
+        model = mn.Model(inputs, mn.layers.Dense(2, use_bias=False, name="out")(inputs))
+        trainer = mn.Trainer(model, loss="mse", optimizer=mn.optimizers.get(key, **settings))
+        start = model.parameters["out/kernel"].copy()
+        seen = []
+
+        def gradients():
+            """Of the mean squared error at the weights that the recurrence has reached, which the trainer must have reached too."""
+            for _ in range(STEPS):
+                kernel = model.parameters["out/kernel"]
+                seen.append(kernel.copy())
+                gradient = x.T @ (x @ kernel - y) * (2 / y.size)
+                trainer.step(x, y)
+                yield gradient
+
+        expected = recurrence(start, gradients(), **arguments)
+    np.testing.assert_allclose(model.parameters["out/kernel"], expected, rtol=0, atol=1e-10)
+    assert not np.allclose(seen[0], seen[-1])
