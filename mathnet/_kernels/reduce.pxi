@@ -129,7 +129,7 @@ ctypedef struct arg_reduce_t:
     int64_t outer
     int64_t reduced
     int64_t inner
-    int64_t kind        # 2 the largest, 3 the smallest
+    int64_t kind        # 0 the first largest, 1 the first smallest
 
 
 cdef inline int64_t arg_reduce_rows_per_chunk(const arg_reduce_t *d) noexcept nogil:
@@ -139,15 +139,15 @@ cdef inline int64_t arg_reduce_rows_per_chunk(const arg_reduce_t *d) noexcept no
 
 cdef void arg_reduce_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
     cdef const arg_reduce_t *d = <const arg_reduce_t *>descriptor
-    cdef bint valid = d.outer >= 0 and d.reduced > 0 and d.inner >= 0 and (d.kind == MN_MAX or d.kind == MN_MIN)
+    cdef bint valid = d.outer >= 0 and d.reduced > 0 and d.inner >= 0 and 0 <= d.kind <= 1
     out.chunks = chunk_count(d.outer, arg_reduce_rows_per_chunk(d)) if valid else -1
     out.scratch = out.shared = out.finish = 0
     out.work = 15 + 0.05 * <double>(d.outer * d.reduced * d.inner * <int64_t>sizeof(real))
 
 
-cdef int64_t first_of_run(const real *x, int64_t n, int64_t kind) noexcept nogil:
+cdef int64_t first_of_run(const real *x, int64_t n, bint smallest) noexcept nogil:
     """The first position of the largest (smallest) element; the first NaN where there is one."""
-    cdef const mn_reduction *reduction = &mn_reductions[kind]
+    cdef const mn_reduction *reduction = &mn_reductions[MN_MIN if smallest else MN_MAX]
     cdef real best
     cdef vec wanted, v
     cdef int64_t i = 0
@@ -166,7 +166,7 @@ cdef int64_t first_of_run(const real *x, int64_t n, int64_t kind) noexcept nogil
     return i
 
 
-cdef void first_of_columns(const real *x, int64_t rows, int64_t stride, int64_t kind, int columns, int64_t *y) noexcept nogil:
+cdef void first_of_columns(const real *x, int64_t rows, int64_t stride, bint smallest, int columns, int64_t *y) noexcept nogil:
     """The same for up to VL columns side by side."""
     cdef vec best = v_load_partial(x, columns)
     cdef vec place = v_from_bits(v_isplat(0))
@@ -178,7 +178,7 @@ cdef void first_of_columns(const real *x, int64_t rows, int64_t stride, int64_t 
     cdef int lane
     for row in range(1, rows):
         value = v_load_partial(x + row * stride, columns)
-        better = v_gt(value, best) if kind == MN_MAX else v_lt(value, best)
+        better = v_lt(value, best) if smallest else v_gt(value, best)
         better = better | (v_isnan(value) & ~v_isnan(best))
         best = v_select(better, value, best)
         place = v_select(better, v_from_bits(v_isplat(<integer>row)), place)

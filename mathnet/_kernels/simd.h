@@ -304,6 +304,22 @@ MN_INLINE mn_vec v_copysign(mn_vec a, mn_vec b)
     return (mn_vec)(((mn_ivec)a & ~MN_SIGN_BIT) | ((mn_ivec)b & MN_SIGN_BIT));
 }
 
+/* ---- 64-bit words, for random numbers: the same in both real types ---- */
+
+typedef uint64_t mn_wordvec __attribute__((vector_size(MN_VECTOR_BYTES)));
+
+/* The products of the lower 32 bits of each lane; the upper 32 bits of a do not matter. */
+MN_INLINE mn_wordvec v_multiply_words(mn_wordvec a, uint32_t b)
+{
+#if defined(__AVX2__)
+    return (mn_wordvec)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(b));
+#elif defined(__SSE2__)
+    return (mn_wordvec)_mm_mul_epu32((__m128i)a, _mm_set1_epi64x(b));
+#else
+    return (a & 0xFFFFFFFFu) * b;
+#endif
+}
+
 /* ---- rounding and conversion ---- */
 
 /* To the nearest integer, ties to even; keeps -0, ±inf and NaN. */

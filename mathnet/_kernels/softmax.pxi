@@ -145,17 +145,6 @@ cdef vec largest_of_columns(const real *x, int64_t n, int64_t stride, int lanes)
     return largest
 
 
-cdef inline vec v_load_lanes(const real *p, int lanes) noexcept nogil:
-    return v_load(p) if lanes == VL else v_load_partial(p, lanes)
-
-
-cdef inline void v_store_lanes(real *p, vec v, int lanes) noexcept nogil:
-    if lanes == VL:
-        v_store(p, v)
-    else:
-        v_store_partial(p, v, lanes)
-
-
 cdef void softmax_columns(real *y, const real *x, int64_t n, int64_t stride, int lanes, bint logarithm) noexcept nogil:
     cdef vec largest = largest_of_columns(x, n, stride, lanes)
     cdef vec total = v_splat(0)

@@ -14,6 +14,9 @@ include "reduce.pxi"
 include "copy.pxi"
 include "softmax.pxi"
 include "cross_entropy.pxi"
+include "rows.pxi"
+include "random.pxi"
+include "check.pxi"
 include "gemm.pxi"
 include "phase_rows.pxi"
 include "pooling.pxi"
@@ -24,6 +27,9 @@ register_reduce()
 register_copy()
 register_softmax()
 register_cross_entropy()
+register_rows()
+register_random()
+register_check()
 register_gemm()
 register_pooling()
 register_conv2d()

@@ -158,5 +158,17 @@ cdef inline int64_t chunk_count(int64_t items, int64_t per_chunk) noexcept nogil
     return (items + per_chunk - 1) // per_chunk if items > 0 else 1
 
 
+cdef inline vec v_load_lanes(const real *p, int lanes) noexcept nogil:
+    """Up to VL elements, 0 in the lanes beyond: a whole vector costs only a comparison more than v_load."""
+    return v_load(p) if lanes == VL else v_load_partial(p, lanes)
+
+
+cdef inline void v_store_lanes(real *p, vec v, int lanes) noexcept nogil:
+    if lanes == VL:
+        v_store(p, v)
+    else:
+        v_store_partial(p, v, lanes)
+
+
 cdef inline int64_t at_most(int64_t a, int64_t limit) noexcept nogil:
     return a if a < limit else limit

@@ -10,7 +10,17 @@ from elementwise_machine import ISAS
 import mathnet._kernels as kernels
 
 tables = pytest.mark.parametrize("isa, real", list(itertools.product(ISAS, ["float32", "float64"])))
-SHAPES = [(1, 1, 1), (5, 10, 1), (3, 8, 1), (2, 1000, 1), (40, 37, 1), (2, 5, 3), (3, 10, 49), (1, 4, 8), (700, 33, 1)]
+SHAPES = [
+    (1, 1, 1),
+    (5, 10, 1),
+    (3, 8, 1),
+    (2, 1000, 1),
+    (40, 37, 1),
+    (2, 5, 3),
+    (3, 10, 49),
+    (1, 4, 8),
+    (700, 33, 1),
+]
 TOLERANCE = {"float32": dict(rtol=2e-5, atol=1e-6), "float64": dict(rtol=1e-12, atol=1e-14)}
 
 
@@ -37,11 +47,16 @@ def test_softmax_and_its_gradients(isa, real, shape):
     y, log_y = run(isa, real, "softmax_forward", shape, x), run(isa, real, "log_softmax_forward", shape, x)
     np.testing.assert_allclose(y, exact, **TOLERANCE[real])
     np.testing.assert_allclose(log_y, np.log(exact), **TOLERANCE[real])
-    dx, dlog = run(isa, real, "softmax_backward", shape, dy, y), run(isa, real, "log_softmax_backward", shape, dy, log_y)
+    dx, dlog = (
+        run(isa, real, "softmax_backward", shape, dy, y),
+        run(isa, real, "log_softmax_backward", shape, dy, log_y),
+    )
     weighted = (slope * exact).sum(1, keepdims=True)
     np.testing.assert_allclose(dx, exact * (slope - weighted), **TOLERANCE[real])
     expected = slope - exact * slope.sum(1, keepdims=True)
-    np.testing.assert_allclose(dlog, expected, rtol=1e-4 if real == "float32" else 1e-11, atol=1e-4 if real == "float32" else 1e-12)
+    np.testing.assert_allclose(
+        dlog, expected, rtol=1e-4 if real == "float32" else 1e-11, atol=1e-4 if real == "float32" else 1e-12
+    )
     assert run(isa, real, "softmax_forward", shape, x, backwards=True).tobytes() == y.tobytes()
 
 
@@ -60,7 +75,9 @@ def test_bits_of_a_row_and_of_a_column_stand_alone(isa, real):
 @tables
 def test_extreme_logits(isa, real):
     large = 1e4
-    x = np.array([[large, 0, -large], [-np.inf, 0, 0], [np.nan, 0, 1], [-large, -large, -large]], real)[..., None]
+    x = np.array([[large, 0, -large], [-np.inf, 0, 0], [np.nan, 0, 1], [-large, -large, -large]], real)[
+        ..., None
+    ]
     y = run(isa, real, "softmax_forward", x.shape, x)[..., 0]
     np.testing.assert_allclose(y[[0, 1, 3]], [[1, 0, 0], [0, 0.5, 0.5], [1 / 3] * 3], rtol=1e-6)
     assert np.isnan(y[2]).all()
@@ -102,7 +119,9 @@ def test_cross_entropy(isa, real, rows, classes):
     wide = targets.astype(float)
     logs = logits.astype(float) - logits.astype(float).max(1, keepdims=True)
     logs -= np.log(np.exp(logs).sum(1, keepdims=True))
-    np.testing.assert_allclose(losses, -(wide * logs).sum(1), rtol=1e-4 if real == "float32" else 1e-11, atol=1e-5)
+    np.testing.assert_allclose(
+        losses, -(wide * logs).sum(1), rtol=1e-4 if real == "float32" else 1e-11, atol=1e-5
+    )
     cross_entropy(isa, real, "dense_backward", rows, classes, [dlosses, probabilities, targets], [gradient])
     expected = dlosses[:, None] * (exact * wide.sum(1, keepdims=True) - wide)
     np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=2e-5 if real == "float32" else 1e-12)
@@ -128,7 +147,9 @@ def test_a_label_out_of_range_is_named(isa, real, label):
     labels = np.array([0, 1, 2, label, label])
     kernel = kernels.load_table(isa, real)["cross_entropy_index_forward"]
     with pytest.raises(kernels.KernelFault) as caught:
-        kernel.run(kernel.pack(rows=5, classes=3), [logits, labels, np.empty(5, real), np.empty((5, 3), real)])
+        kernel.run(
+            kernel.pack(rows=5, classes=3), [logits, labels, np.empty(5, real), np.empty((5, 3), real)]
+        )
     assert (caught.value.code, caught.value.position, caught.value.value) == (1, 3, label)
     kernel = kernels.load_table(isa, real)["cross_entropy_index_backward"]
     with pytest.raises(kernels.KernelFault, match=r"status 1 at position 3"):
