@@ -31,7 +31,18 @@
     X(one_minus_square, 1, 0.05f) /* 1 - a*a */ \
     X(dsigmoid, 1, 0.05f)         /* a - a*a */ \
     X(relu_mask, 2, 0.05f)        /* b > 0 ? a : 0 */ \
-    X(mul3, 2, 0.05f)             /* a*b*imm */
+    X(mul3, 2, 0.05f)             /* a*b*imm */ \
+    /* two plain operations in one pass, each rounded */ \
+    X(mul_add, 3, 0.06f)          /* a*b + c */ \
+    X(mul_sub, 3, 0.06f)          /* a*b - c */ \
+    X(sub_mul, 3, 0.06f)          /* c - a*b */ \
+    X(mul_mul, 3, 0.06f)          /* a*b*c */ \
+    X(mul_div, 3, 0.12f)          /* a*b/c */ \
+    X(sqrt_mul_add, 3, 0.12f)     /* sqrt(a)*b + c */ \
+    X(mul_imm_add, 2, 0.05f)      /* a*imm + b */ \
+    X(mul_imm_mul, 2, 0.05f)      /* a*imm*b */ \
+    X(sigmoid_mul, 2, 0.35f)      /* sigmoid(a)*b */ \
+    X(sigmoid_scaled_mul, 2, 0.35f) /* sigmoid(imm*a)*b */
 
 enum {
 #define X(name, reads, cost) MN_OP_##name,

@@ -116,6 +116,17 @@ MN_VM_OP(one_minus_square, v_fnma(x, x, v_splat(1)))
 MN_VM_OP(dsigmoid, v_fnma(x, x, x))
 MN_VM_OP(relu_mask, v_and(v_gt(y, v_splat(0)), x))
 MN_VM_OP(mul3, x *y *imm)
+/* The compiler does not contract (-ffp-contract=off): these round like the two operations that they stand for. */
+MN_VM_OP(mul_add, x *y + z)
+MN_VM_OP(mul_sub, x *y - z)
+MN_VM_OP(sub_mul, z - x * y)
+MN_VM_OP(mul_mul, x *y *z)
+MN_VM_OP(mul_div, x *y / z)
+MN_VM_OP(sqrt_mul_add, v_sqrt(x) * y + z)
+MN_VM_OP(mul_imm_add, x *imm + y)
+MN_VM_OP(mul_imm_mul, x *imm *y)
+MN_VM_OP(sigmoid_mul, v_sigmoid(x) * y)
+MN_VM_OP(sigmoid_scaled_mul, v_sigmoid(x *imm) * y)
 
 /* Integers only (see mn_vm_integer_table). */
 #define vm_floor_divide NULL

@@ -11,9 +11,10 @@ from mathnet.graph.graph import Graph
 from mathnet.graph.op import CAPTURE, CONSTANT, OPS, VARIABLE
 from mathnet.graph.tensor import Node, Tensor
 from mathnet.plan.commit import CommitPart
-from mathnet.plan.elementwise import Program, Value, emit_program
+from mathnet.plan.elementwise import emit_program
 from mathnet.plan.emit import Buffer, Emitter, Instruction, View, dense_strides
 from mathnet.plan.merge import merge_updates
+from mathnet.plan.program import Program, Value
 from mathnet.transform.fuse import Unit, partition
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from mathnet.errors import GraphError
 from mathnet.graph.graph import Graph, _attr_key, rebuild
 from mathnet.graph.op import CAPTURE, CONSTANT, INPUT, LEAVES, OPS
-from mathnet.graph.tensor import Node, Spec, Tensor
+from mathnet.graph.tensor import Node, Tensor
 from mathnet.transform.prune import prune
 
 

@@ -62,6 +62,19 @@ ORACLES = {
     "dsigmoid": lambda a, b, c, i: a - a * a,
     "relu_mask": lambda a, b, c, i: np.where(b > 0, a, 0),
     "mul3": lambda a, b, c, i: a * b * i,
+    "sigmoid_mul": lambda a, b, c, i: b / (1 + np.exp(-a)),
+    "sigmoid_scaled_mul": lambda a, b, c, i: b / (1 + np.exp(-i * a)),
+}
+#: Two operations in one pass: the bits of NumPy's two operations in the same type.
+ROUNDED_TWICE = {
+    "mul_add": lambda a, b, c, i: a * b + c,
+    "mul_sub": lambda a, b, c, i: a * b - c,
+    "sub_mul": lambda a, b, c, i: c - a * b,
+    "mul_mul": lambda a, b, c, i: a * b * c,
+    "mul_div": lambda a, b, c, i: a * b / c,
+    "sqrt_mul_add": lambda a, b, c, i: np.sqrt(a) * b + c,
+    "mul_imm_add": lambda a, b, c, i: a * a.dtype.type(i) + b,
+    "mul_imm_mul": lambda a, b, c, i: a * a.dtype.type(i) * b,
 }
 SPECIAL = [0.0, -0.0, 1.5, -2.5, np.inf, -np.inf, np.nan, 0.5, 3.0, 1e-3, -1e-3, 7.0]
 #: Tested with their accuracy in test_vector_math.py.
@@ -72,7 +85,7 @@ INTEGER_ONLY = {"floor_divide", "remainder"}
 
 
 def test_every_opcode_has_an_oracle():
-    assert kernels.OPCODES.keys() == ORACLES.keys() | EXACT_ELSEWHERE | INTEGER_ONLY
+    assert kernels.OPCODES.keys() == ORACLES.keys() | ROUNDED_TWICE.keys() | EXACT_ELSEWHERE | INTEGER_ONLY
 
 
 @tables
@@ -85,11 +98,22 @@ def test_operation_agrees_with_numpy(isa, real, name):
     got = apply(isa, real, name, *(a, b, c)[: max(reads, 1)], imm=1.75)
     with np.errstate(all="ignore"):
         expected = ORACLES[name](*(x.astype(float) for x in (a, b, c)), 1.75)
-        rtol = 0 if name not in ("sigmoid_scaled",) else 5 * np.finfo(real).eps
+        rtol = 0 if not name.startswith("sigmoid") else 5 * np.finfo(real).eps
         if name in ("fma", "fnma", "fma_imm", "mul3", "one_minus_square", "dsigmoid"):
             np.testing.assert_allclose(got, expected, rtol=4e-7 if real == "float32" else 1e-15, atol=1e-6)
         else:
             np.testing.assert_allclose(got, np.asarray(expected).astype(real), rtol=rtol)
+
+
+@tables
+@pytest.mark.parametrize("name", ROUNDED_TWICE)
+def test_combined_operations_round_like_their_parts(isa, real, name):
+    rng = np.random.default_rng(1)
+    special = (np.array(list(t), real) for t in zip(*itertools.product(SPECIAL, SPECIAL, [2.0, -0.75])))
+    a, b, c = (np.concatenate([x, rng.normal(0, 3, 501).astype(real)]) for x in special)
+    got = apply(isa, real, name, *(a, b, c)[: kernels.OPCODE_READS[name]], imm=1.7)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(got, ROUNDED_TWICE[name](a, b, c, 1.7))
 
 
 #: three operations with a temporary that is used again: y = σ(1.5x)·x + z, w = y·y

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mathnet._kernels import OPCODES
-from mathnet.plan.elementwise import _TAIL, MAX_REGISTERS, Program, pack
+from mathnet.plan.elementwise import _TAIL, MAX_REGISTERS, pack
+from mathnet.plan.program import Program
 
 NAMES = {code: name for name, code in OPCODES.items()}
 MEANING = {
@@ -19,6 +20,13 @@ MEANING = {
     "mul_imm": lambda a, b, c, imm: a * imm,
     "rsub_imm": lambda a, b, c, imm: imm - a,
     "select": lambda a, b, c, imm: np.where(a != 0, b, c),
+    "mul3": lambda a, b, c, imm: a * b * imm,
+    "mul_add": lambda a, b, c, imm: a * b + c,
+    "mul_sub": lambda a, b, c, imm: a * b - c,
+    "sub_mul": lambda a, b, c, imm: c - a * b,
+    "mul_mul": lambda a, b, c, imm: a * b * c,
+    "mul_imm_add": lambda a, b, c, imm: a * imm + b,
+    "mul_imm_mul": lambda a, b, c, imm: a * imm * b,
 }
 
 
@@ -103,11 +111,28 @@ def test_numbers_become_immediates():
     assert pack(program).listing == ["add_imm", "mul_imm"]
 
 
-def test_a_product_and_a_sum_are_not_contracted():
+def listing(write, n_inputs=3):
     program = Program(np.dtype("float32"))
-    x, y = program.input(), program.input()
-    program.outputs = [program("add", program("mul", x, y), y)]
-    assert pack(program).listing == ["mul", "add"]
+    program.outputs = list(write(program, *[program.input() for _ in range(n_inputs)]))
+    return pack(program).listing
+
+
+def test_pairs_become_one_pass_that_rounds_twice():
+    assert listing(lambda p, x, y, z: [p("add", p("mul", x, y), z)]) == ["mul_add"]
+    assert listing(lambda p, x, y, z: [p("add", z, p("mul", x, y))]) == ["mul_add"]
+    assert listing(lambda p, x, y, z: [p("sub", z, p("mul", x, y))]) == ["sub_mul"]
+    assert listing(lambda p, x, y, z: [p("add", p("mul", p("sqrt", x), y), z)]) == ["sqrt_mul_add"]
+    assert listing(lambda p, x, y, z: [p("mul", x, p("sigmoid", p("mul", x, p.number(1.7))))]) == [
+        "sigmoid_scaled_mul"
+    ]
+
+
+def test_a_value_that_is_read_twice_is_not_swallowed():
+    def write(p, x, y, z):
+        product = p("mul", x, y)
+        return p("add", product, z), product
+
+    assert listing(write) == ["mul", "add"]
 
 
 def test_equal_subexpressions_are_computed_once():

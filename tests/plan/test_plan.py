@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import mathnet as mn
+import mathnet.ops
 from mathnet.errors import DataError, GraphError
 from mathnet.graph.dim import Dim
 from mathnet.graph.graph import Graph
@@ -12,8 +13,6 @@ from mathnet.graph.op import VARIABLE, input_tensor
 from mathnet.graph.tensor import Spec
 from mathnet.plan import PlanCache, compile_graph
 from mathnet.store import allocate
-
-import mathnet.ops  # noqa: F401  isort: skip
 
 F32, F64 = np.dtype("float32"), np.dtype("float64")
 
@@ -122,7 +121,11 @@ def test_a_variable_assigned_another_and_swapped():
 def test_updates_of_one_segment_are_one_instruction():
     made, tensors = variables((3, 5), (5,), (7, 2))
     x = input_tensor(Spec((3, 5), F32), "x")
-    grads = [F["square"](x), F["sum"](x, axis=0), F["matmul"](F["exp"](F["reshape"](x, (15, 1)))[:7], x[:1, :2])]
+    grads = [
+        F["square"](x),
+        F["sum"](x, axis=0),
+        F["matmul"](F["exp"](F["reshape"](x, (15, 1)))[:7], x[:1, :2]),
+    ]
     plan = compile_graph(Graph([x], [], [(v, t - 0.5 * g) for v, t, g in zip(made, tensors, grads)]))
     before = [v.array.copy() for v in made]
     (ax,) = arrays((3, 5))
@@ -201,11 +204,12 @@ def test_a_cached_plan_keeps_no_data_alive():
     class Data(np.ndarray):
         pass
 
-    big = np.ones(1000).view(Data)
-    alive = weakref.ref(big)
-    mn.grad(lambda w: mn.sum(w * big))(np.ones(1000))
-    del big
-    assert alive() is None
+    def use_once():
+        big = np.ones(1000).view(Data)
+        mn.grad(lambda w: mn.sum(w * big))(np.ones(1000))
+        return weakref.ref(big)
+
+    assert use_once()() is None
 
 
 def test_deep_graphs_need_no_recursion():

@@ -40,7 +40,13 @@ def test_reshape_without_a_copy_reads_the_same_elements(data):
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.data())
 def test_dense_and_uniform_arrays_never_need_a_copy(shape, data):
     memory = np.arange(float(np.prod(shape)))
-    dense = View(Buffer("arena", memory.nbytes), 0, tuple(shape), tuple(s // 8 for s in memory.reshape(shape).strides), memory.dtype)
+    dense = View(
+        Buffer("arena", memory.nbytes),
+        0,
+        tuple(shape),
+        tuple(s // 8 for s in memory.reshape(shape).strides),
+        memory.dtype,
+    )
     uniform = dense.with_shape(tuple(shape), (0,) * len(shape))
     wanted = data.draw(shapes_of(dense.size))
     assert dense.reshaped(wanted) is not None

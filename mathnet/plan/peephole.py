@@ -1,0 +1,103 @@
+"""Pairs of opcodes that one opcode does in one pass over the block.
+
+Each combination rounds where its parts round, so no bit of a result depends on what was combined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mathnet.graph.dtypes import INT64
+from mathnet.plan.program import Value
+
+# (opcode, opcode of one argument, its position or None for either) → the combination of (argument, the other argument)
+Rule = Callable[[Value, Value], Value]
+
+
+def _of(opcode: str) -> Rule:
+    """``opcode`` of the inner operation's arguments and the other argument; the immediate is the inner one's."""
+    return lambda inner, other: Value(opcode, (*inner.args, other), inner.immediate)
+
+
+_RULES: dict[tuple[str, str], tuple[int | None, Rule]] = {
+    ("add", "mul"): (None, _of("mul_add")),
+    ("add", "mul_imm"): (None, _of("mul_imm_add")),
+    ("add", "square"): (None, lambda inner, other: Value("mul_add", (inner.args[0], inner.args[0], other))),
+    ("sub", "mul"): (None, _of("mul_sub")),
+    ("mul", "mul"): (None, _of("mul_mul")),
+    ("mul", "square"): (None, lambda inner, other: Value("mul_mul", (inner.args[0], inner.args[0], other))),
+    ("mul", "mul_imm"): (None, _of("mul_imm_mul")),
+    ("mul", "sigmoid"): (None, _of("sigmoid_mul")),
+    ("mul", "sigmoid_scaled"): (None, _of("sigmoid_scaled_mul")),
+    ("div", "mul"): (0, _of("mul_div")),
+    ("mul_imm", "mul"): (0, lambda inner, other: Value("mul3", inner.args, other.immediate)),
+}
+
+
+def combine(outputs: Sequence[Value], real: np.dtype) -> list[Value]:
+    """The same outputs with combined opcodes; an inner value that is read elsewhere stays what it is."""
+    if real == INT64:
+        return list(outputs)
+    order, uses = _order(outputs)
+    new: dict[int, Value] = {}
+    for value in order:
+        if value.op == "input":
+            new[id(value)] = value
+            continue
+        args = tuple([new[id(a)] for a in value.args])
+        made = _combined(value, args, uses)
+        if made is None:
+            made = (
+                value
+                if all(a is b for a, b in zip(args, value.args))
+                else Value(value.op, args, value.immediate)
+            )
+        new[id(value)] = made
+        uses[id(made)] = uses[id(value)]
+    return [new[id(v)] for v in outputs]
+
+
+def _combined(value: Value, args: tuple[Value, ...], uses: dict[int, int]) -> Value | None:
+    if value.op == "mul_imm" and args[0].op == "mul" and uses[id(args[0])] == 1:
+        return _RULES["mul_imm", "mul"][1](args[0], value)
+    if len(args) != 2:
+        return None
+    for position, inner in enumerate(args):
+        rule = _RULES.get((value.op, inner.op))
+        if rule is None or uses[id(inner)] != 1 or rule[0] not in (None, position):
+            continue
+        other = args[1 - position]
+        if (value.op, inner.op) == ("sub", "mul") and position == 1:
+            return Value("sub_mul", (*inner.args, other))
+        made = rule[1](inner, other)
+        if made.op == "mul_add" and made.args[0].op == "sqrt" and uses[id(made.args[0])] == 1:
+            return Value("sqrt_mul_add", (made.args[0].args[0], *made.args[1:]))
+        return made
+    return None
+
+
+def _order(outputs: Sequence[Value]) -> tuple[list[Value], dict[int, int]]:
+    """Values after their arguments, and how often each is read (an output counts as a reader)."""
+    uses: dict[int, int] = {}
+    order: list[Value] = []
+    done: set[int] = set()
+    for output in outputs:
+        uses[id(output)] = uses.get(id(output), 0) + 1
+        stack = [(output, 0)]
+        while stack:
+            value, k = stack.pop()
+            if id(value) in done:
+                continue
+            while k < len(value.args) and id(value.args[k]) in done:
+                k += 1
+            if k < len(value.args):
+                stack.append((value, k))
+                stack.append((value.args[k], 0))
+            else:
+                done.add(id(value))
+                order.append(value)
+                for a in value.args:
+                    uses[id(a)] = uses.get(id(a), 0) + 1
+    return order, uses

@@ -1,0 +1,108 @@
+"""Programs of the elementwise virtual machine: what operations write, in single assignment form."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mathnet import _kernels
+
+# opcode → (opcode with the right operand as immediate, opcode with the left operand as immediate, which may give another number)
+_IMMEDIATE: dict[str, tuple[str | None, str | None]] = {
+    "add": ("add_imm", "add_imm"),
+    "sub": (None, "rsub_imm"),
+    "mul": ("mul_imm", "mul_imm"),
+    "div": ("div_imm", "rdiv_imm"),
+    "pow": ("pow_imm", None),
+    "max": ("max_imm", "max_imm"),
+    "min": ("min_imm", "min_imm"),
+    "lt": ("lt_imm", "gt_imm"),
+    "le": ("le_imm", "ge_imm"),
+    "gt": ("gt_imm", "lt_imm"),
+    "ge": ("ge_imm", "le_imm"),
+    "eq": ("eq_imm", "eq_imm"),
+    "ne": ("ne_imm", "ne_imm"),
+}
+
+
+class Value:
+    """A value of a program: an input (``op`` is "input"), a number ("number") or the result of an opcode."""
+
+    __slots__ = ("args", "immediate", "op")
+
+    def __init__(self, op: str, args: tuple[Value, ...] = (), immediate: float = 0.0) -> None:
+        self.op, self.args, self.immediate = op, args, immediate
+
+
+class Program:
+    """A program over one iteration shape in one real type.  Call it to append an opcode: ``program("add", a, b)``."""
+
+    def __init__(self, real: np.dtype) -> None:
+        self.real = real
+        self.inputs: list[Value] = []
+        self.outputs: list[Value] = []
+        self._opcodes = _kernels.OPCODES
+        self._seen: dict[tuple, Value] = {}
+
+    def input(self) -> Value:
+        value = Value("input")
+        self.inputs.append(value)
+        return value
+
+    def number(self, x: float) -> Value:
+        return Value("number", immediate=float(x))
+
+    def __call__(self, opcode: str, *args: Value, immediate: float = 0.0) -> Value:
+        if len(args) == 2 and opcode in _IMMEDIATE:
+            right, left = _IMMEDIATE[opcode]
+            a, b = args
+            if b.op == "number" and a.op != "number":
+                if right is not None:
+                    return self._append(right, (a,), b.immediate)
+                if opcode == "sub":
+                    return self._append("add_imm", (a,), -b.immediate)
+            elif a.op == "number" and b.op != "number" and left is not None:
+                return self._append(left, (b,), a.immediate)
+        return self._append(opcode, args, immediate)
+
+    def _append(self, opcode: str, args: tuple[Value, ...], immediate: float) -> Value:
+        if opcode not in self._opcodes:
+            raise KeyError(f"the elementwise machine has no opcode {opcode!r}")
+        args = tuple([self._load(a) for a in args])
+        if opcode == "sigmoid" and args[0].op == "mul_imm":
+            opcode, args, immediate = "sigmoid_scaled", args[0].args, args[0].immediate
+        key = (opcode, tuple([id(a) for a in args]), float(immediate).hex())
+        value = self._seen.get(key)
+        if value is None:
+            value = self._seen[key] = Value(opcode, args, float(immediate))
+        return value
+
+    def _load(self, value: Value) -> Value:
+        """Numbers that no opcode takes as an immediate fill a register."""
+        if value.op != "number":
+            return value
+        key = ("constant", (), value.immediate.hex())
+        loaded = self._seen.get(key)
+        if loaded is None:
+            loaded = self._seen[key] = Value("constant", (), value.immediate)
+        return loaded
+
+    def order(self) -> list[Value]:
+        """The opcodes that the outputs need, each after its arguments."""
+        done: set[int] = set()
+        result: list[Value] = []
+        for output in self.outputs:
+            stack = [(output, 0)]
+            while stack:
+                value, k = stack.pop()
+                if id(value) in done:
+                    continue
+                while k < len(value.args) and id(value.args[k]) in done:
+                    k += 1
+                if k < len(value.args):
+                    stack.append((value, k))
+                    stack.append((value.args[k], 0))
+                else:
+                    done.add(id(value))
+                    if value.op != "input":
+                        result.append(value)
+        return result
