@@ -21,6 +21,8 @@ include "gemm.pxi"
 include "phase_rows.pxi"
 include "pooling.pxi"
 include "conv2d.pxi"
+include "conv2d_backward_input.pxi"
+include "conv2d_backward_weight.pxi"
 
 register_elementwise()
 register_reduce()

@@ -214,9 +214,10 @@ static inline void mn_tile_run(const mn_tile *t, int64_t rows)
 
 /* One row of C over 8 (or 4) vectors of B: enough independent chains to hide the latency of a multiply-add, and
    whole cache lines of B, so that a matrix streams from the second-level cache at its full width. */
-MN_INLINE void mn_strip_body(const mn_tile *t, const int vectors)
+MN_INLINE void mn_strip_body(const mn_tile *t, const int vectors, const int gather)
 {
     const int64_t a_col = t->a_col, b_row = t->b_row;
+    const int64_t *offset = t->b_offset;
     const mn_real *a = t->a, *b = t->b;
     mn_vec sum[MN_STRIP_VECTORS];
 
@@ -224,12 +225,14 @@ MN_INLINE void mn_strip_body(const mn_tile *t, const int vectors)
     for (int j = 0; j < vectors; j++)
         sum[j] = t->resume ? v_load(t->c + j * VL) : v_splat(0);
     for (int64_t k = t->k; k > 0; k--) {
+        const mn_real *row = gather ? b + *offset++ : b;
         const mn_vec ak = v_splat(*a);
 #pragma GCC unroll 8
         for (int j = 0; j < vectors; j++)
-            sum[j] = v_fma(ak, v_load(b + j * VL), sum[j]);
+            sum[j] = v_fma(ak, v_load(row + j * VL), sum[j]);
         a += a_col;
-        b += b_row;
+        if (!gather)
+            b += b_row;
     }
 #pragma GCC unroll 8
     for (int j = 0; j < vectors; j++)
@@ -241,12 +244,83 @@ MN_INLINE void mn_strip_body(const mn_tile *t, const int vectors)
 /* C = one row times B in place, over MN_STRIP_COLUMNS columns, and over half as many. */
 static __attribute__((noinline)) void mn_strip_run(const mn_tile *t)
 {
-    mn_strip_body(t, MN_STRIP_VECTORS);
+    t->b_offset ? mn_strip_body(t, MN_STRIP_VECTORS, 1) : mn_strip_body(t, MN_STRIP_VECTORS, 0);
 }
 
 static __attribute__((noinline)) void mn_half_strip_run(const mn_tile *t)
 {
-    mn_strip_body(t, MN_STRIP_VECTORS / 2);
+    t->b_offset ? mn_strip_body(t, MN_STRIP_VECTORS / 2, 1) : mn_strip_body(t, MN_STRIP_VECTORS / 2, 0);
+}
+
+/* Dot products of one image with shifted copies of another, lane by lane:
+
+       sum[t][lane] += sum over i, and j = lane mod VL, of x[offset[t] + i * x_row + j] * y[i * y_row + j]
+
+   for rows i and columns j of y.  Nothing outside the columns is read. */
+typedef struct {
+    const mn_real *x, *y;
+    const int64_t *offset;
+    int64_t x_row, y_row;
+    int64_t rows, columns;
+    mn_real *sum; /* VL lanes for each t */
+} mn_dots;
+
+#define MN_DOTS 9
+
+MN_INLINE void mn_dots_body(const mn_dots *d, const int count)
+{
+    const int tail = (int)(d->columns % VL);
+    const int64_t whole = d->columns - tail;
+    const int64_t *offset = d->offset;
+    mn_vec sum[MN_DOTS];
+
+#pragma GCC unroll 9
+    for (int t = 0; t < count; t++)
+        sum[t] = v_load(d->sum + t * VL);
+    for (int64_t i = 0; i < d->rows; i++) {
+        const mn_real *x = d->x + i * d->x_row, *y = d->y + i * d->y_row;
+        for (int64_t j = 0; j < whole; j += VL) {
+            const mn_vec v = v_load(y + j);
+#pragma GCC unroll 9
+            for (int t = 0; t < count; t++)
+                sum[t] = v_fma(v, v_load(x + offset[t] + j), sum[t]);
+        }
+        if (tail) {
+            const mn_vec v = v_load_partial(y + whole, tail);
+#pragma GCC unroll 9
+            for (int t = 0; t < count; t++)
+                sum[t] = v_fma(v, v_load_partial(x + offset[t] + whole, tail), sum[t]);
+        }
+    }
+#pragma GCC unroll 9
+    for (int t = 0; t < count; t++)
+        v_store(d->sum + t * VL, sum[t]);
+}
+
+/* count: 1 … MN_DOTS shifts. */
+static __attribute__((noinline)) void mn_dots_run(const mn_dots *d, int64_t count)
+{
+    switch (count) {
+    case 9:
+        mn_dots_body(d, 9);
+        return;
+    case 3:
+        mn_dots_body(d, 3);
+        return;
+    case 1:
+        mn_dots_body(d, 1);
+        return;
+    default: { /* what is left of 5x5 and other windows, by threes and ones */
+        mn_dots part = *d;
+        while (count > 0) {
+            const int step = count >= 3 ? 3 : 1;
+            mn_dots_run(&part, step);
+            part.offset += step;
+            part.sum += step * VL;
+            count -= step;
+        }
+    }
+    }
 }
 
 /* target[j][i] = source[i][j], rows and columns up to VL, in registers.  Writes whole vectors: `columns` rows of VL
