@@ -52,7 +52,7 @@ class Runtime:
         self._count_lock = threading.Lock()
         self.reseed(seed)
         self._loader = Loader(autoload)
-        for plugin in plugins:
+        for plugin in [plugins] if isinstance(plugins, str) else plugins:
             self._loader.load_named(plugin)
 
     # ---- plugins -------------------------------------------------------------------------------------------------------

@@ -200,9 +200,11 @@ class Loader:
         """Imports, asks and adds one plugin; on any failure nothing of it stays."""
         try:
             target = _import(plugin.module) if target is None else target
-            plugin.entries = self._ask(plugin, target)
-            plugin.notes += self.registry.add(plugin.entries, tier)
-            plugin.notes += _forgotten(target, plugin.entries)
+            offered = self._ask(plugin, target)
+            plugin.entries, refused = self.registry.add(offered, tier)
+            if strict and refused:
+                raise PluginError(refused[0])
+            plugin.notes += refused + _forgotten(target, offered)
         except Exception as error:
             self.registry.remove(plugin.entries)
             if self._manager is not None and target is not None and self._manager.is_registered(target):
@@ -211,26 +213,18 @@ class Loader:
             plugin.error = f"{type(error).__name__}: {error}"
             plugin.traceback = "".join(traceback.format_exception(error))
             if strict or plugin.distribution == STANDARD:
-                raise (
-                    error
-                    if isinstance(error, PluginError)
-                    else PluginError(f"plugin {plugin.module}: {plugin.error}")
-                ) from error
-            warnings.warn(
-                f"plugin {plugin.distribution} {plugin.version or ''} cannot be used: {plugin.error}",
-                PluginWarning,
-                stacklevel=2,
-            )
-        if strict and plugin.notes:
-            clashes = [note for note in plugin.notes if "is built in" in note]
-            if clashes:
-                self.registry.remove(plugin.entries)
-                raise PluginError(f"plugin {plugin.module}: {clashes[0]}")
+                shown = str(error) if isinstance(error, PluginError) else plugin.error
+                raise PluginError(f"plugin {plugin.module}: {shown}") from error
         self.plugins.append(plugin)
-        if plugin.notes:
-            warnings.warn(
-                f"plugin {plugin.distribution}: {'; '.join(plugin.notes)}", PluginWarning, stacklevel=2
-            )
+        who = (
+            f"plugin {plugin.distribution} {plugin.version}"
+            if plugin.version
+            else f"plugin {plugin.distribution}"
+        )
+        if plugin.error:
+            warnings.warn(f"{who} cannot be used: {plugin.error}", PluginWarning, stacklevel=2)
+        elif plugin.notes:
+            warnings.warn(f"{who}: {'; '.join(plugin.notes)}", PluginWarning, stacklevel=2)
 
     def _ask(self, plugin: Plugin, target: Any) -> list[Entry]:
         """Registers ``target`` with pluggy and returns what its hooks offer."""

@@ -98,28 +98,33 @@ class Registry:
         self._found: dict[tuple[str, str], Record] = {}
 
     # ---- filling -----------------------------------------------------------------------------------------------------
-    def add(self, entries: Iterable[Entry], tier: int) -> list[str]:
-        """Adds the entries of one plugin; returns notes on those that an entry of the standard plugin keeps from being used."""
-        notes = []
-        for entry in entries:
+    def add(self, entries: Iterable[Entry], tier: int) -> tuple[list[Entry], list[str]]:
+        """Adds the entries of one plugin.  Returns those added, and for each of the others why a built-in one keeps its key."""
+        accepted, refused = [], []
+        for (
+            entry
+        ) in entries:  # all are asked before the first is added: a broken one must leave nothing behind
+            if entry.distribution == STANDARD or self._standard(entry.kind, entry.key) is None:
+                accepted.append(entry)
+                continue
+            wanted = entry.record.replaces == STANDARD
+            if wanted and tier == 0:
+                accepted.append(entry)
+                continue
+            way = (
+                "name the plugin in MATHNET_PLUGINS"
+                if wanted
+                else f"declare replaces={STANDARD!r} in its decorator"
+            )
+            refused.append(f"{entry.kind} {entry.key!r} is built in; to replace it, {way}")
+        for entry in accepted:
             held = self._tiers[tier][entry.kind].setdefault(entry.key, [])
             built_in = self._standard(entry.kind, entry.key)
             if built_in is not None and entry.distribution != STANDARD:
-                if tier == 1:
-                    notes.append(
-                        f"{entry.kind} {entry.key!r} is built in; to replace it, declare replaces={STANDARD!r} "
-                        "and name the plugin explicitly"
-                    )
-                    continue
-                if entry.record.replaces != STANDARD:
-                    notes.append(
-                        f"{entry.kind} {entry.key!r} is built in; to replace it, declare replaces={STANDARD!r} in its decorator"
-                    )
-                    continue
-                held.remove(built_in)
+                self._tiers[0][entry.kind][entry.key].remove(built_in)
             held.append(entry)
             self._found.pop((entry.kind, entry.key), None)
-        return notes
+        return accepted, refused
 
     def remove(self, entries: Iterable[Entry]) -> None:
         """Takes the entries out again, where they are in."""
