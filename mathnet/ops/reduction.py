@@ -220,7 +220,7 @@ class ArgReduction(Op):
 
 class ArgMax(ArgReduction):
     __doc__ = ArgReduction.__doc__
-    name, formula, kernel_kind, onnx = "argmax", "argmax x", 2, "ArgMax"
+    name, formula, kernel_kind, onnx = "argmax", "argmax x", 0, "ArgMax"
 
     def oracle(self, x: np.ndarray, axis: int, keepdims: bool) -> np.ndarray:  # type: ignore[override]
         return np.argmax(x, axis=axis, keepdims=keepdims)
@@ -228,7 +228,7 @@ class ArgMax(ArgReduction):
 
 class ArgMin(ArgReduction):
     __doc__ = ArgReduction.__doc__
-    name, formula, kernel_kind, onnx = "argmin", "argmin x", 3, "ArgMin"
+    name, formula, kernel_kind, onnx = "argmin", "argmin x", 1, "ArgMin"
 
     def oracle(self, x: np.ndarray, axis: int, keepdims: bool) -> np.ndarray:  # type: ignore[override]
         return np.argmin(x, axis=axis, keepdims=keepdims)
