@@ -441,6 +441,12 @@ cdef void spread_plane_halving(const pool_t *d, const real *dy, real *dx) noexce
     memset(dx + 2 * d.out_h * d.w, 0, <size_t>((d.h - 2 * d.out_h) * d.w) * sizeof(real))
 
 
+cdef int64_t spread_width(const pool_t *d) noexcept nogil:
+    """Length of a padded row that holds both the windows and the row of dx."""
+    cdef int64_t windows = (d.out_w - 1) * d.stride_w + d.kw
+    return windows if windows > d.w + d.pad_left else d.w + d.pad_left
+
+
 cdef void spread_plane(const pool_t *d, const real *dy, real *dx, real *scratch) noexcept nogil:
     """For each row of dy: spread along x into a padded row, then add that row to the rows of its windows."""
     cdef int64_t oy, ox, kx, r, i, top
@@ -453,8 +459,7 @@ cdef void spread_plane(const pool_t *d, const real *dy, real *dx, real *scratch)
     for oy in range(d.out_h):
         top = oy * d.stride_h - d.pad_top
         count = <real>window_extent(top, d.kh, d.h, d.pad_bottom, d.count_include_pad != 0)
-        fill_row(row, (d.out_w - 1) * d.stride_w + d.kw if d.out_w * d.stride_w + d.kw > d.w + d.pad_left
-                 else d.w + d.pad_left, 0)
+        fill_row(row, spread_width(d), 0)
         for ox in range(d.out_w):
             share = dy[ox] / (count * counts[ox])
             for kx in range(d.kw):

@@ -178,7 +178,8 @@ class Graph:
             trace = getattr(node.op, "trace", None)
             if trace is not None:
                 return trace(inputs, mode, **attrs)
-            if node.op in LEAVES and attrs["spec"] == node.attrs["spec"]:
+            known_before = attrs.get("value") is node.attrs.get("value")  # a constant may be a size
+            if node.op in LEAVES and known_before and attrs["spec"] == node.attrs["spec"]:
                 return node.outputs
             if all(a is b for a, b in zip(inputs, node.inputs)) and attrs == node.attrs:
                 return None

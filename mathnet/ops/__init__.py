@@ -9,6 +9,7 @@ from mathnet.ops import (  # noqa: F401
     activation,
     arithmetic,
     cast,
+    check,
     comparison,
     control,
     convolution,

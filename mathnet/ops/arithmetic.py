@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mathnet.errors import DTypeError
-from mathnet.graph.dtypes import BOOL, promote
+from mathnet.graph.dtypes import BOOL, INT64, promote
 from mathnet.graph.op import OPS, as_tensor, graph_function, register
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.ops.elementwise import Elementwise, define
@@ -126,6 +126,22 @@ def _quotient_type(name: str, specs: Sequence[Spec]) -> tuple[np.dtype, bool]:
     return dtype, weak
 
 
+def _quotient_and_remainder(emit: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Code for ⌊x/y⌋ and x − y·⌊x/y⌋ of floats, exact while the quotient is a whole number that the type can hold.
+
+    The rounded x/y is never below the true quotient's floor, and above it only by one: then the remainder, one fused
+    multiply-add, has the wrong sign.
+    """
+    quotient = emit("floor", emit("div", x, y))
+    # 0·∞ is NaN, but x itself is what remains of a finite x divided by an infinity
+    rest = emit("select", emit("eq_imm", quotient, immediate=0.0), x, emit("fnma", quotient, y, x))
+    crossed = emit("ne", emit("lt_imm", rest, immediate=0.0), emit("lt_imm", y, immediate=0.0))
+    crossed = emit("logical_and", crossed, emit("ne_imm", rest, immediate=0.0))
+    lower = emit("select", crossed, emit("add_imm", quotient, immediate=-1.0), quotient)
+    # x − x is NaN for an infinite x, which has no remainder, and 0 for all others
+    return emit("add", lower, emit("sub", x, x)), emit("select", crossed, emit("add", rest, y), rest)
+
+
 class FloorDivide(Elementwise):
     """⌊x/y⌋, element by element with broadcasting; integers stay integers and their division by zero gives 0, as in NumPy.
 
@@ -138,6 +154,11 @@ class FloorDivide(Elementwise):
 
     def result_type(self, *specs: Spec, **attrs: Any) -> tuple[np.dtype, bool]:
         return _quotient_type(self.name, specs)
+
+    def program(self, emit: Any, *registers: Any, **attrs: Any) -> Any:
+        if emit.real == INT64:
+            return emit(self.opcode, *registers)
+        return _quotient_and_remainder(emit, *registers)[0]
 
     def oracle(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.floor_divide(x, y)
@@ -158,6 +179,11 @@ class Remainder(Elementwise):
 
     def partials(self, dy: Tensor, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Partials:
         return dy, -(dy * floor_divide(*inputs))
+
+    def program(self, emit: Any, *registers: Any, **attrs: Any) -> Any:
+        if emit.real == INT64:
+            return emit(self.opcode, *registers)
+        return _quotient_and_remainder(emit, *registers)[1]
 
     def oracle(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.remainder(x, y)

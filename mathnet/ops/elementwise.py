@@ -67,7 +67,10 @@ class Elementwise(Op):
         return INT64 if INT64 in (dtype, output.dtype) else FLOAT32
 
     def program(self, emit: Callable[..., Any], *registers: Any, **attrs: Any) -> Any:
-        """Writes virtual machine code: ``emit(opcode, *registers, immediate=0.0)`` returns the register of the result."""
+        """Writes virtual machine code: ``emit(opcode, *registers, immediate=0.0)`` returns the register of the result.
+
+        ``emit.real`` is the type that the machine computes in; the integer machine lacks most functions of floats.
+        """
         return emit(self.opcode, *registers)
 
     def partials(

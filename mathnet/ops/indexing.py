@@ -9,10 +9,10 @@ import numpy as np
 
 from mathnet.errors import ArgumentError, DTypeError, ShapeError
 from mathnet.graph.dim import product, show_shape
-from mathnet.graph.dtypes import INT64
+from mathnet.graph.dtypes import INT64, is_float
 from mathnet.graph.op import OPS, Op, as_tensor, count, graph_function, normalize_axis, register
 from mathnet.graph.tensor import Spec, Tensor
-from mathnet.ops.shape import moveaxis
+from mathnet.ops.shape import SLICE, moveaxis
 
 
 class Take(Op):
@@ -96,7 +96,43 @@ class ScatterAdd(Op):
         ]
 
 
-TAKE, SCATTER_ADD = register(Take()), register(ScatterAdd())
+class Pad(Op):
+    """x inside a border of ``value``; ``width`` holds (before, after) of each axis."""
+
+    name, formula, onnx = "pad", "x, with value around it", "Pad"
+
+    def infer(self, x: Spec, width: tuple, value: float) -> Spec:  # type: ignore[override]
+        return Spec(tuple([before + n + after for n, (before, after) in zip(x.shape, width)]), x.dtype, x.weak)
+
+    def vjp(
+        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], width: tuple, value: float
+    ) -> Sequence[Tensor | None]:  # type: ignore[override]
+        (x,) = inputs
+        starts = tuple([before for before, _ in width])
+        return (SLICE(dy, starts=starts, steps=(1,) * x.ndim, sizes=x.shape),)
+
+    def lower(self, emit: Any, inputs: Any, outputs: Any, width: tuple, value: float) -> None:  # type: ignore[override]
+        (x,), (y,) = inputs, outputs
+        emit.fill(y, value)
+        starts = tuple([before for before, _ in width])
+        emit.copy(x, SLICE.view(y, starts, (1,) * len(width), x.shape))  # type: ignore[misc]
+
+    def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
+        return 0, (count(inputs[0]) + count(outputs[0])) * inputs[0].dtype.itemsize
+
+    def oracle(self, x: np.ndarray, width: tuple, value: float) -> np.ndarray:  # type: ignore[override]
+        return np.pad(x, width, constant_values=value)
+
+    def samples(self) -> list[tuple[tuple, dict[str, Any]]]:
+        x = np.arange(1.0, 7.0).reshape(2, 3)
+        return [
+            ((x,), {"width": ((1, 2), (0, 1)), "value": -0.5}),
+            ((x,), {"width": ((0, 0), (3, 0)), "value": float("-inf")}),
+            ((x[:0],), {"width": ((1, 1), (0, 0)), "value": 2.0}),
+        ]
+
+
+TAKE, SCATTER_ADD, PAD = register(Take()), register(ScatterAdd()), register(Pad())
 
 
 def _indices(name: str, value: Any) -> Tensor:
@@ -128,21 +164,26 @@ def take(x: Any, indices: Any, axis: int = 0) -> Tensor:
 
 @graph_function
 def pad(x: Any, pad_width: Any, constant_values: float = 0.0) -> Tensor:
-    """x with ``constant_values`` around it; pad_width: (before, after) for each axis, or an int or pair for all.
+    """x with the number ``constant_values`` around it; pad_width: (before, after) for each axis, or an int or pair for all.
 
     >>> import mathnet as mn
     >>> mn.pad([1.0, 2.0], (1, 2))
     array([0., 1., 2., 0., 0.])
     """
     x = as_tensor(x, "pad")
-    width = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist() if x.ndim else []
+    try:
+        width = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
+    except ValueError:
+        width = [[-1, -1]]
     if any(not isinstance(n, int) or n < 0 for before_after in width for n in before_after):
         raise ArgumentError(
-            f"pad: pad_width must hold ints ≥ 0, not {pad_width!r}; x has shape {show_shape(x.shape)}"
+            f"pad: pad_width must be an int ≥ 0, a pair or one pair for each axis, not {pad_width!r}; x has shape {show_shape(x.shape)}"
         )
-    shape = tuple([before + n + after for n, (before, after) in zip(x.shape, width)])
-    if shape == x.shape:
+    if isinstance(constant_values, bool) or not isinstance(constant_values, (int, float, np.number)):
+        raise ArgumentError(f"pad: constant_values must be a number, not {constant_values!r}")
+    value = float(constant_values)
+    if not is_float(x.dtype) and not value.is_integer():
+        raise ArgumentError(f"pad: constant_values {value} cannot stand among elements of type {x.dtype}; use mn.cast")
+    if not any(n for before_after in width for n in before_after):
         return x
-    inner = x - constant_values if constant_values else x
-    placed = OPS["unslice"](inner, shape=shape, starts=tuple([b for b, _ in width]), steps=(1,) * x.ndim)
-    return placed + constant_values if constant_values else placed
+    return PAD(x, width=tuple([(before, after) for before, after in width]), value=value)

@@ -333,7 +333,9 @@ def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -
 def avg_pool2d(
     x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, count_include_pad: bool = True
 ) -> Tensor:
-    """The mean of each window, as in PyTorch.  Arguments as in :func:`max_pool2d`; count_include_pad: whether padding counts as zeros.
+    """The mean of each window, as in PyTorch.  Arguments as in :func:`max_pool2d`.
+
+    count_include_pad: whether padding counts as zeros; with padding "same" it never does.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)[0, 0]
@@ -341,4 +343,5 @@ def avg_pool2d(
            [10.5, 12.5]])
     """
     x, attrs = _arguments("avg_pool2d", x, kernel_size, stride, padding)
-    return AVG_POOL2D(x, count_include_pad=bool(count_include_pad), **attrs)
+    counted = bool(count_include_pad) and padding != "same"
+    return AVG_POOL2D(x, count_include_pad=counted, **attrs)

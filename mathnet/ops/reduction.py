@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mathnet.errors import ShapeError
-from mathnet.graph.dim import product, show_shape
+from mathnet.errors import GradientError, ShapeError
+from mathnet.graph.dim import Dim, product, show_shape
 from mathnet.graph.dtypes import BOOL, FLOAT64, INT64, is_float
 from mathnet.graph.op import (
     OPS,
     Op,
     as_tensor,
+    constant,
     count,
     graph_function,
     normalize_axes,
@@ -39,6 +40,11 @@ def spread(reduced: Tensor, like: Tensor, axes: Sequence[int]) -> Tensor:
     """A reduced tensor with its reduced axes put back as axes of size 1."""
     shape = reduced_shape(like.shape, axes, keepdims=True)
     return reduced if reduced.shape == shape else OPS["reshape"](reduced, shape=shape)
+
+
+def extent(x: Tensor, axes: Sequence[int]) -> Tensor:
+    """How many elements each result is made of, as a number; an unknown size becomes one when the graph is bound."""
+    return constant(product(tuple([x.shape[a] for a in axes])))  # type: ignore[arg-type]
 
 
 class Reduction(Op):
@@ -97,7 +103,7 @@ class Sum(Reduction):
 
 
 class Prod(Reduction):
-    """Product over axes.  The derivative divides by nothing: it is right where factors are zero."""
+    """Product over axes.  The derivatives of every order are right also where factors are zero."""
 
     name, reduction, formula, onnx = "prod", "prod", "Π x", "ReduceProd"
 
@@ -108,19 +114,59 @@ class Prod(Reduction):
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], axis: Axes, keepdims: bool
     ) -> Sequence[Tensor | None]:  # type: ignore[override]
         (x,) = inputs
-        # Π of the others = Π of the non-zero factors where x is the only zero or none is zero, and 0 where two are
-        zero = OPS["equal"](x, as_tensor(0.0))
-        nonzero = OPS["where"](zero, as_tensor(1.0), x)
-        rest = PROD(nonzero, axis=axis, keepdims=True)
-        zeros = SUM(OPS["cast"](zero, dtype=x.dtype), axis=axis, keepdims=True)
-        none, one = OPS["equal"](zeros, as_tensor(0.0)), OPS["equal"](zeros, as_tensor(1.0))
-        others = OPS["where"](
-            none, rest / nonzero, OPS["where"](OPS["logical_and"](one, zero), rest, as_tensor(0.0))
-        )
-        return (spread(dy, x, axis) * OPS["cast"](others, dtype=x.dtype),)
+        order = (*[k for k in range(x.ndim) if k not in axis], *axis)
+        turned = OPS["transpose"](x, axes=order)
+        lines = (*turned.shape[: x.ndim - len(axis)], product(turned.shape[x.ndim - len(axis) :]))
+        others = PROD_OF_OTHERS(OPS["reshape"](turned, shape=lines))
+        back = tuple([order.index(k) for k in range(x.ndim)])
+        others = OPS["transpose"](OPS["reshape"](others, shape=turned.shape), axes=back)
+        return (spread(dy, x, axis) * others,)
 
     def oracle(self, x: np.ndarray, axis: Axes, keepdims: bool) -> np.ndarray:  # type: ignore[override]
         return np.prod(x, axis=axis, keepdims=keepdims)
+
+
+class ProdOfOthers(Op):
+    """yᵢ = Π_{j≠i} xⱼ along the last axis: the slope of the product, which no division by zero can spoil."""
+
+    name, formula = "prod_of_others", "Π_{j≠i} xⱼ"
+
+    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+        return x
+
+    def expansion(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        axis = (x.ndim - 1,)
+        zero = OPS["equal"](x, as_tensor(0.0))
+        nonzero = OPS["where"](zero, as_tensor(1.0), x)
+        rest = PROD(nonzero, axis=axis, keepdims=True)  # of all factors that are not zero
+        zeros = SUM(OPS["cast"](zero, dtype=x.dtype), axis=axis, keepdims=True)
+        only = OPS["logical_and"](zero, OPS["equal"](zeros, as_tensor(1.0)))
+        beside = OPS["where"](only, rest, as_tensor(0.0))
+        return OPS["where"](OPS["equal"](zeros, as_tensor(0.0)), rest / nonzero, beside)
+
+    def vjp(
+        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]
+    ) -> Sequence[Tensor | None]:  # type: ignore[override]
+        # Row i of the table holds the factors of yᵢ, with a one in place of xᵢ; the table's products have this same derivative.
+        (x,) = inputs
+        n = x.shape[-1]
+        if isinstance(n, Dim):
+            raise GradientError(f"prod: a second derivative along an axis of unknown size {n} cannot be built; bind the size first")
+        itself = as_tensor(np.eye(n, dtype=bool))
+        column = OPS["reshape"](dy, shape=(*dy.shape, 1))
+        factors = OPS["where"](itself, as_tensor(1.0), OPS["reshape"](x, shape=(*x.shape[:-1], 1, n)))
+        slopes = OPS["where"](itself, as_tensor(0.0), column * PROD_OF_OTHERS(factors))
+        return (SUM(slopes, axis=(x.ndim - 1,), keepdims=False),)
+
+    def oracle(self, x: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        columns = [np.prod(np.delete(x, i, -1), -1) for i in range(x.shape[-1])]
+        return np.stack(columns, -1) if columns else np.zeros(x.shape)
+
+    def samples(self) -> list[tuple[tuple, dict[str, Any]]]:
+        x = np.random.default_rng(3).uniform(0.5, 2.0, (3, 4))
+        one, two = x.copy(), x.copy()
+        one[0, 1] = two[1, 0] = two[1, 3] = 0.0
+        return [((x,), {}), ((one,), {}), ((two,), {}), ((x[0],), {}), ((x[:, :1],), {}), ((x[:, :0],), {})]
 
 
 class Extremum(Reduction):
@@ -164,15 +210,13 @@ class Mean(Reduction):
 
     def expansion(self, x: Tensor, axis: Axes, keepdims: bool) -> Tensor:  # type: ignore[override]
         x = x if is_float(x.dtype) else OPS["cast"](x, dtype=FLOAT64)
-        n = product(tuple([x.shape[a] for a in axis]))
-        return SUM(x, axis=axis, keepdims=keepdims) * as_tensor(1.0 / int(n))
+        return SUM(x, axis=axis, keepdims=keepdims) / extent(x, axis)
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], axis: Axes, keepdims: bool
     ) -> Sequence[Tensor | None]:  # type: ignore[override]
         (x,) = inputs
-        n = product(tuple([x.shape[a] for a in axis]))
-        return (OPS["broadcast_to"](spread(dy, x, axis) * as_tensor(1.0 / int(n)), shape=x.shape),)
+        return (OPS["broadcast_to"](spread(dy / extent(x, axis), x, axis), shape=x.shape),)
 
     def oracle(self, x: np.ndarray, axis: Axes, keepdims: bool) -> np.ndarray:  # type: ignore[override]
         return np.mean(x, axis=axis, keepdims=keepdims)
@@ -235,6 +279,7 @@ class ArgMin(ArgReduction):
 
 
 SUM, PROD, MAX, MIN, MEAN = (register(op()) for op in (Sum, Prod, Max, Min, Mean))
+PROD_OF_OTHERS = register(ProdOfOthers())
 ARGMAX, ARGMIN = register(ArgMax()), register(ArgMin())
 
 

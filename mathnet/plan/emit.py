@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -57,12 +58,12 @@ class View:
 
     @property
     def dense(self) -> bool:
-        """C-contiguous (axes of size 1 do not count)."""
+        """C-contiguous (axes of size 1 do not count, nor does anything when there are no elements)."""
         expected = 1
         for size, stride in zip(reversed(self.shape), reversed(self.strides)):
             if size != 1:
                 if stride != expected:
-                    return size == 0
+                    return 0 in self.shape
                 expected *= size
         return True
 
@@ -226,10 +227,11 @@ class Emitter:
             target_offset=0,
         )
 
-    def fill(self, target: View, value: int) -> None:
-        """Sets every byte of a dense array to ``value`` (0: zeros of any type)."""
+    def fill(self, target: View, value: float) -> None:
+        """Sets every element of a dense array to the number ``value``."""
         if target.size:
-            self.kernel("fill", [], [target], n=target.size, itemsize=target.dtype.itemsize, value=value)
+            bits = int.from_bytes(np.asarray(value, target.dtype).tobytes(), sys.byteorder)
+            self.kernel("fill", [], [target], n=target.size, itemsize=target.dtype.itemsize, value=bits)
 
     # ---- instructions ----
     def kernel(
