@@ -225,7 +225,7 @@ class Mean(Reduction):
 class ArgReduction(Op):
     """Index of the first extreme element along one axis; a NaN counts as extreme.  It has no derivative."""
 
-    #: The kernel's code: 2 the largest, 3 the smallest.
+    #: The kernel's code: 0 the largest, 1 the smallest.
     kernel_kind: ClassVar[int]
 
     def infer(self, x: Spec, axis: int, keepdims: bool) -> Spec:  # type: ignore[override]

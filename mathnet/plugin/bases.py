@@ -149,11 +149,17 @@ class Layer:
             if isinstance(size, bool) or not hasattr(size, "__index__") or size.__index__() < 0:
                 raise ShapeError(f"{what}: {sizes!r} is no shape; a tuple of sizes is expected")
         sizes = tuple(size.__index__() for size in sizes)
-        (variable,) = allocate(
-            [f"{self._label}/{name}"], [sizes], FLOAT32 if self._dtype is None else self._dtype, kind
-        )
+        dtype = FLOAT32 if self._dtype is None else self._dtype
+        reserve = _reserve.get()
+        if reserve is not None:
+            reserve(f"layer {self._label!r}: {what}", sizes, dtype)
+        (variable,) = allocate([f"{self._label}/{name}"], [sizes], dtype, kind)
         runtime = current_runtime()
-        make = runtime.registry.resolve("initializer", initializer, f"{what}: initializer")
+        make = (
+            None
+            if reserve is not None
+            else runtime.registry.resolve("initializer", initializer, f"{what}: initializer")
+        )
         if make is not None:
             values = np.asarray(make(sizes, runtime.generator()))
             if values.shape != sizes:

@@ -233,6 +233,13 @@ def test_a_model_is_a_layer(model):
     assert p["small/scores/bias"] is model.parameters["scores/bias"]
 
 
+def test_a_sequential_takes_layers_models_and_functions(model):
+    data = rows(3)
+    sequential = mn.Sequential([model, mn.tanh, lambda x: x * 2.0], input_shape=(4,))
+    assert np.allclose(sequential(data), 2 * np.tanh(expected(model, data)), atol=1e-5)
+    assert np.allclose(mn.Sequential([mn.Input((4,)), model])(data), expected(model, data), atol=1e-5)
+
+
 def test_apply_is_the_model_as_a_function_of_its_weights(model):
     data = rows(3)
     other = {name: array * 0.5 + 0.1 for name, array in model.parameters.items()}
@@ -246,6 +253,27 @@ def test_apply_is_the_model_as_a_function_of_its_weights(model):
         model.apply({"bias": other["scores/bias"]}, data)
     with pytest.raises(mn.ShapeError, match="scores/bias"):
         model.apply({"scores/bias": np.zeros(4, np.float32)}, data)
+
+
+def test_gradients_of_a_model_by_its_weights_match_differences():
+    x = mn.Input((3,), dtype="float64")
+    model = mn.Model(x, mn.layers.Dense(1)(mn.tanh(mn.layers.Dense(4)(x))))
+    data, target = np.random.default_rng(0).standard_normal((2, 5, 3))
+    target = target[:, :1]
+
+    def loss(p):
+        return mn.mean(mn.square(model.apply(p, data) - target))
+
+    slope = mn.grad(loss)(model.parameters)
+    assert list(slope) == list(model.parameters)
+    for name, array in model.parameters.items():
+        for index in np.ndindex(array.shape):
+            sides = []
+            for h in (1e-6, -1e-6):
+                moved = {n: a.copy() for n, a in model.parameters.items()}
+                moved[name][index] += h
+                sides.append(float(loss(moved)))
+            assert abs((sides[0] - sides[1]) / 2e-6 - slope[name][index]) < 1e-6
 
 
 # ---- copies and threads ---------------------------------------------------------------------------------------------------

@@ -15,8 +15,6 @@ class Progress(mn.Callback):
 
     every_step = False
 
-    every_step = False
-
     def __init__(self, always: bool = False) -> None:
         self.always = always
         self._bar: Any = None
