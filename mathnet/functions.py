@@ -19,6 +19,7 @@ import numpy as np
 
 from mathnet._kernels.runner import StatusError
 from mathnet.errors import DTypeError
+from mathnet.graph.dim import Dim
 from mathnet.graph.dtypes import FLOAT64, graph_dtype
 from mathnet.graph.graph import Graph, Rewriter
 from mathnet.graph.op import CAPTURE, INPUT, VARIABLE, as_tensor, input_tensor
@@ -88,7 +89,8 @@ class TracedCall:
         given = [self._stand_in(leaf) for leaf in leaves]
         self.args, self.kwargs = unflatten(structure, given)
         outer = current_trace()
-        with Trace() if outer is None else nullcontext(outer) as self.trace:
+        # Outside of any trace, tensors belong to a model that is being built: its layer calls stay nodes.
+        with nullcontext(outer) if outer is not None or self.open else Trace() as self.trace:
             result = f(*self.args, **self.kwargs)
         made, self.structure = flatten(result)
         self.outputs = [as_tensor(leaf, f"{name}: result {k} of the function") for k, leaf in enumerate(made)]
@@ -172,7 +174,8 @@ def _static_key(value: Any) -> Any:
 
 
 def _signature(value: Any, first: bool, key: list[Any], arrays: list[Any]) -> Any:
-    """Adds an argument to ``key`` and its arrays to ``arrays``; returns None, Tensor for a tensor, or the type that it does not know.
+    """Adds an argument to ``key`` and its arrays to ``arrays``; returns None, Tensor for a tensor or an unknown size, or the type
+    that it does not know.
 
     Floats are constants of the plan, but the first operand is not: ``mn.tanh(0.5)`` and ``mn.tanh(0.25)`` share one.
     """
@@ -199,7 +202,7 @@ def _signature(value: Any, first: bool, key: list[Any], arrays: list[Any]) -> An
             if found is not None:
                 return found
     else:
-        return kind
+        return Tensor if kind is Dim else kind
     return None
 
 
@@ -260,7 +263,7 @@ def apply(function: Callable) -> Callable:
         """Arguments that are rare in calls: lists of floats, other libraries' arrays, slices, element types, functions."""
         args = tuple([_operand(a) for a in args])
         leaves, structure = flatten((args, kwargs))
-        if any(is_symbolic(leaf) for leaf in leaves):
+        if any(is_symbolic(leaf) or isinstance(leaf, Dim) for leaf in leaves):
             return function(*args, **kwargs)
         key: list[Any] = [structure]
         arrays: list[Any] = []
@@ -431,6 +434,7 @@ class _Entry:
         self.structure = call.structure
         self.plan = current_runtime().plan_for(graph)
         self.captures = [node.attrs["array"] for node in graph.captures]
+        assert call.trace is not None
         step = call.trace.step
         nodes = [id(node) for node in graph.captures]
         self.draws = nodes.index(id(step.node)) if step is not None and id(step.node) in nodes else -1

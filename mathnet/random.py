@@ -15,7 +15,7 @@ from mathnet.graph.dim import Dim
 from mathnet.graph.dtypes import FLOAT32, FLOAT64, graph_dtype, is_float
 from mathnet.graph.op import OPS, as_tensor
 from mathnet.graph.tensor import Tensor
-from mathnet.graph.trace import current_trace
+from mathnet.graph.trace import current_trace, loop_position
 
 __all__ = ["bernoulli", "normal", "uniform"]
 
@@ -89,13 +89,18 @@ def _node(op: str, shape: tuple, dtype: np.dtype, attrs: dict[str, Any]) -> Tens
     if trace is None:
         runtime = current_runtime()
         step = as_tensor(np.array(runtime.next_count(), FLOAT64))
-        return OPS[op](step, shape=shape, dtype=dtype, seed=runtime.seed, stream=0, **attrs)
+        return OPS[op](*_counters(step), shape=shape, dtype=dtype, seed=runtime.seed, stream=0, **attrs)
     if trace.step is None:  # outside of a Trainer: the Runtime's seed and counter
         runtime = current_runtime()
         trace.seed = runtime.seed
         trace.step = as_tensor(np.array(runtime.next_count(), FLOAT64))
-    inputs = (trace.step,) if trace.index is None else (trace.step, trace.index)
-    return OPS[op](*inputs, shape=shape, dtype=dtype, seed=trace.seed, stream=trace.next_stream(), **attrs)
+    stream = trace.next_stream()
+    return OPS[op](*_counters(trace.step), shape=shape, dtype=dtype, seed=trace.seed, stream=stream, **attrs)
+
+
+def _counters(step: Tensor) -> tuple[Tensor, ...]:
+    position = loop_position.get()
+    return (step,) if position is None else (step, position)
 
 
 def _shape(name: str, shape: Any) -> tuple:

@@ -136,6 +136,17 @@ class Graph:
         return self._nodes
 
     @property
+    def all_nodes(self) -> list[Node]:
+        """The nodes with those in the bodies of loops, each body after its loop."""
+        found: list[Node] = []
+        for node in self.nodes:
+            found.append(node)
+            for value in node.attrs.values():
+                if isinstance(value, Graph):
+                    found += value.all_nodes
+        return found
+
+    @property
     def captures(self) -> list[Node]:
         """Nodes that hold arrays found while tracing, in order."""
         return [node for node in self.nodes if node.op is CAPTURE]
@@ -174,7 +185,7 @@ class Graph:
                 attrs = {key: _substitute(value, sizes) for key, value in attrs.items()}
             for key, value in attrs.items():
                 if isinstance(value, Graph):  # the body of a loop
-                    attrs = {**attrs, key: value.bind(sizes, **mode)}
+                    attrs = {**attrs, key: node.op.bind_body(value, sizes, mode)}
             trace = getattr(node.op, "trace", None)
             if trace is not None:
                 return trace(inputs, mode, **attrs)

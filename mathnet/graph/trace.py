@@ -18,6 +18,8 @@ from mathnet.graph.op import VARIABLE
 from mathnet.graph.tensor import Tensor
 
 _active: ContextVar[Trace | None] = ContextVar("mathnet_trace", default=None)
+#: Inside of the body of a loop: the number of the iteration, a tensor that draws depend on.
+loop_position: ContextVar[Tensor | None] = ContextVar("mathnet_loop_position", default=None)
 
 
 class Trace:
@@ -35,7 +37,6 @@ class Trace:
         self._path: list[str] = []
         self._draws: dict[str, int] = {}
         self._tokens: list[Token] = []
-        self.index: Tensor | None = None  # inside bodies of scan: the position, which draws depend on
         self.frozen_state: str | None = (
             None  # set inside bodies of scan: the reason why assignments are refused
         )

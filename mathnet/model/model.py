@@ -74,7 +74,7 @@ class Model(Layer):
         """Everything that follows from the graph."""
         self._graph, self.input_names = graph, input_names
         _check_reachable(graph, owner)
-        found = {id(n.attrs["layer"]): n.attrs["layer"] for n in graph.nodes if n.op is LAYER_CALL}
+        found = {id(n.attrs["layer"]): n.attrs["layer"] for n in graph.all_nodes if n.op is LAYER_CALL}
         self._layers = name_layers(list(found.values()), owner)
         self.output_names = _keys(self._output_structure) or unique([self._stem(t) for t in graph.outputs])
         self._named = dict(name_variables(self._layers))

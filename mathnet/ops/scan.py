@@ -7,7 +7,8 @@ recomputes the body from them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from mathnet.errors import DTypeError, ShapeError
@@ -16,7 +17,7 @@ from mathnet.graph.dtypes import FLOAT64, is_float
 from mathnet.graph.graph import Graph, Rewriter, walk
 from mathnet.graph.op import CONSTANT, FUNCTIONS, Op, as_tensor, count, input_tensor, normalize_axis, register
 from mathnet.graph.tensor import Node, Spec, Tensor
-from mathnet.graph.trace import Trace, current_trace
+from mathnet.graph.trace import current_trace, loop_position
 from mathnet.graph.tree import Structure, flatten, unflatten
 
 
@@ -196,6 +197,31 @@ class Scan(Op):
         result.update({n_carry + n_ys + k: t for k, t in zip(floats, stacks)})
         return [result.get(k) for k in range(len(outputs))]
 
+    def bind_body(self, body: Graph, sizes: Mapping[Dim, Any], mode: dict[str, Any]) -> Graph:
+        """The body with its sizes replaced and its layers traced into; its last input is the position."""
+        given = [t for t in body.inputs if t.name == _POSITION]
+        index = given[0] if given else input_tensor(Spec((), FLOAT64), _POSITION)
+        with _inside(index):
+            bound = body.bind(sizes, **mode)
+        return bound if given else Graph([*bound.inputs, index], bound.outputs, name=body.name)
+
+    def trace(self, inputs: tuple[Tensor, ...], mode: dict[str, Any], **attrs: Any) -> tuple[Tensor, ...]:
+        """The loop over a bound body: what layers in it read from outside becomes a constant of the loop."""
+        body, n_carry, n_xs = attrs["body"], attrs["n_carry"], attrs["n_xs"]
+        n = n_carry + n_xs
+        return close(
+            body.inputs[:n_carry],
+            body.inputs[n_carry:n],
+            body.inputs[-1],
+            body.outputs[:n_carry],
+            body.outputs[n_carry:],
+            inputs[:n_carry],
+            inputs[n_carry:n],
+            attrs["length"],
+            attrs["reverse"],
+            dict(zip(body.inputs[n:-1], inputs[n:])),
+        )
+
     def prune(self, node: Node, used: set[int]) -> tuple[list[int], Callable] | None:
         """See :mod:`mathnet.transform.prune`: drops carries, ys, stacks, slices and constants that no used output needs."""
         attrs = node.attrs
@@ -287,6 +313,7 @@ class Scan(Op):
 
 
 SCAN = register(Scan())
+_POSITION = "position"  # name of the body's last input, the number of the slice
 _LONGEST_INNER_LOOP = 2.0**26  # positions of nested loops become one exact number
 
 
@@ -413,8 +440,9 @@ def _trace_body(
     """Runs ``f`` once on tensors.  Initial carries that are bare numbers take the type that the body gives them."""
     c_in = [input_tensor(Spec(t.shape, t.dtype, t.spec.weak), "carry") for t in carries]
     for _ in range(3):
-        index = input_tensor(Spec((), FLOAT64), "position")
-        result = _call_body(f, unflatten(structure, c_in), unflatten(xs_structure, x_in), index)
+        index = input_tensor(Spec((), FLOAT64), _POSITION)
+        with _inside(index):
+            result = f(unflatten(structure, c_in), unflatten(xs_structure, x_in))
         if not isinstance(result, tuple) or len(result) != 2:
             raise ShapeError(
                 f"scan: the body must return (carry, y), but it returned {type(result).__name__}; use None for no y"
@@ -449,19 +477,20 @@ def _trace_body(
     return c_in, c_out, y_out, y_structure, index
 
 
-def _call_body(f: Callable, carry: Any, x: Any, index: Tensor) -> Any:
-    """``f`` under a trace whose draws depend on the position and whose states cannot be assigned."""
-    trace = current_trace()
-    if trace is None:
-        with Trace() as trace:
-            return _call_body(f, carry, x, index)
-    frozen, outer = trace.frozen_state, trace.index
-    trace.frozen_state = "inside the body of a scan: carry it instead"
-    trace.index = index if outer is None else outer * _LONGEST_INNER_LOOP + index
+@contextmanager
+def _inside(index: Tensor) -> Iterator[None]:
+    """A body is traced: draws depend on ``index``, and states cannot be assigned."""
+    trace, outer = current_trace(), loop_position.get()
+    token = loop_position.set(index if outer is None else outer * _LONGEST_INNER_LOOP + index)
+    frozen = None if trace is None else trace.frozen_state
+    if trace is not None:
+        trace.frozen_state = "inside the body of a scan: carry it instead"
     try:
-        return f(carry, x)
+        yield
     finally:
-        trace.frozen_state, trace.index = frozen, outer
+        loop_position.reset(token)
+        if trace is not None:
+            trace.frozen_state = frozen
 
 
 def _kinds(structure: Structure) -> tuple:

@@ -86,10 +86,12 @@ def node_vjp(node: Node, cotangents: tuple[Tensor | None, ...]) -> Sequence[Any]
     if op.expansion is not None:
         inputs, outputs = expand(node)
         return accumulate(walk(outputs, stop=inputs), outputs, cotangents, inputs)
-    raise GradientError(
-        f"{describe(node)} has no derivative; "
-        "keep it off the path with mn.stop_gradient, or give it one with mn.custom_vjp"
+    hint = getattr(
+        op,
+        "without_derivative",
+        "keep it off the path with mn.stop_gradient, or give it one with mn.custom_vjp",
     )
+    raise GradientError(f"{describe(node)} has no derivative; {hint}")
 
 
 def expand(node: Node) -> tuple[list[Tensor], list[Tensor]]:
