@@ -365,7 +365,7 @@ def scan(
     def build(init: Any, xs: Any) -> tuple[Any, Any]:
         return scan_tensors(f, init, xs, axis, length, reverse)
 
-    return run(build, (init, xs), {}, "scan")
+    return TracedCall(build, (init, xs), {}, "scan", fresh=False).result()
 
 
 # ---- what they share ---------------------------------------------------------------------------------------------------

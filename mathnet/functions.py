@@ -72,13 +72,19 @@ class TracedCall:
 
     inputs, arrays: the stand-ins of arrays and the arrays; outputs, structure: what the function returned; ``open`` says that the
     outputs depend on tensors of a trace around this one, so that they have no value yet.  along: an earlier call whose tensors ``f``
-    uses, with its inputs.
+    uses, with its inputs; fresh: tensors among the arguments become variables of their own, as derivatives need.
     """
 
     def __init__(
-        self, f: Callable, args: tuple, kwargs: dict[str, Any], name: str, along: TracedCall | None = None
+        self,
+        f: Callable,
+        args: tuple,
+        kwargs: dict[str, Any],
+        name: str,
+        along: TracedCall | None = None,
+        fresh: bool = True,
     ) -> None:
-        self.name = name
+        self.name, self._fresh = name, fresh
         leaves, structure = flatten((args, kwargs))
         self.open: bool = any(is_symbolic(leaf) for leaf in leaves) or (along is not None and along.open)
         self.inputs: list[Tensor] = []
@@ -99,7 +105,7 @@ class TracedCall:
 
     def _stand_in(self, leaf: Any) -> Any:
         if is_symbolic(leaf):
-            return identity(as_tensor(leaf))
+            return identity(as_tensor(leaf)) if self._fresh else as_tensor(leaf)
         if not isinstance(leaf, float) and not is_array(leaf):
             return leaf
         array = prepare(leaf, f"{self.name}: argument")

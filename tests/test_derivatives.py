@@ -490,3 +490,48 @@ def test_threads_differentiate_independently():
         t.join()
     for k in range(4):
         np.testing.assert_allclose(found[k], k * loss_gradient(W), rtol=1e-12, atol=1e-300)
+
+
+# ---- in models -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_as_a_function_of_its_parameters():
+    x = mn.Input((3,), dtype="float64")
+    model = mn.Model(x, mn.layers.Dense(2, activation="tanh")(x))
+    target = RNG.normal(size=(5, 2))
+
+    def f(p):
+        return mn.mean(mn.square(model.apply(p, X) - target))
+
+    slope = mn.grad(f)(model.parameters)
+    assert set(slope) == set(model.parameters)
+    mn.check_gradient(f, (dict(model.parameters),), order=2)
+    np.testing.assert_allclose(
+        mn.function(mn.value_and_grad(f))(dict(model.parameters))[0], f(dict(model.parameters))
+    )
+    np.testing.assert_allclose(mn.grad(lambda x: mn.sum(model(x)))(X).shape, X.shape)
+
+
+def test_a_gradient_in_a_layer_is_differentiated_by_the_trainer():
+    class Field(mn.Layer):
+        def build(self, input_shape):
+            self.kernel = self.param("kernel", (input_shape[-1], 4), "glorot_uniform")
+
+        def call(self, x):
+            return mn.grad(lambda z: mn.sum(mn.tanh(z @ self.kernel)))(x)
+
+    x = mn.Input((3,), dtype="float64")
+    model = mn.Model(x, Field()(x))
+    kernel = model.parameters["field/kernel"].copy()
+    np.testing.assert_allclose(model(X), (1 - np.tanh(X @ kernel) ** 2) @ kernel.T, rtol=1e-12)
+    trainer = mn.Trainer(model, loss="mse", optimizer=mn.optimizers.SGD(0.1))
+    trainer.step(X, X)
+    slope = mn.grad(lambda w: mn.mean(mn.square((1.0 - mn.tanh(X @ w) ** 2) @ mn.transpose(w) - X)))(kernel)
+    np.testing.assert_allclose(model.parameters["field/kernel"], kernel - 0.1 * slope, rtol=1e-10)
+
+
+def test_a_layer_in_a_derivative_while_a_model_is_put_together():
+    x = mn.Input((3,))
+    layer = mn.layers.Dense(2)
+    with pytest.raises(mn.GradientError, match=r"layer_call.*call of a Layer of your own"):
+        mn.grad(lambda z: mn.sum(layer(z)))(x)

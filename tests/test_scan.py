@@ -272,3 +272,84 @@ def test_assigning_a_state_in_the_body():
         pytest.raises(mn.GraphError, match="'count' cannot be assigned inside the body of a scan"),
     ):
         mn.scan(body, 0.0, None, length=2)
+
+
+# ---- in models -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_loop_over_layers_in_a_model_of_unknown_batch_size():
+    x = mn.Input((5, 3), dtype="float64")
+    inner, outer = mn.layers.Dense(4, activation="tanh"), mn.layers.Dense(4, use_bias=False)
+    h, _ = mn.scan(lambda h, t: (inner(t) + outer(h), None), mn.zeros((x.shape[0], 4), "float64"), x, axis=1)
+    model = mn.Model(x, h)
+    data, target = RNG.normal(size=(6, 5, 3)), RNG.normal(size=(6, 4))
+    state = np.zeros((6, 4))
+    for t in range(5):
+        kernel, bias = inner.parameters[0].array, inner.parameters[1].array
+        state = np.tanh(data[:, t] @ kernel + bias) + state @ outer.parameters[0].array
+    np.testing.assert_allclose(model(data), state, rtol=1e-12)
+    before = {name: array.copy() for name, array in model.parameters.items()}
+    assert len(before) == 3
+
+    def loss(p):
+        return mn.mean(mn.square(model.apply(p, data) - target))
+
+    mn.check_gradient(loss, (before,), max_elements=5)
+    trainer = mn.Trainer(model, loss="mse", optimizer=mn.optimizers.SGD(0.1))
+    trainer.step(data, target)
+    slope = mn.grad(loss)(before)
+    for name, array in model.parameters.items():
+        np.testing.assert_allclose(array, before[name] - 0.1 * slope[name], rtol=1e-9, atol=1e-12)
+
+
+def test_a_layer_with_a_loop_is_trained():
+    class Recurrent(mn.Layer):
+        def __init__(self, units, name=None):
+            self.units = units
+
+        def build(self, input_shape):
+            self.kernel = self.param("kernel", (input_shape[-1], self.units), "glorot_uniform")
+            self.recurrent = self.param("recurrent", (self.units, self.units), "glorot_uniform")
+
+        def call(self, x):
+            zero = mn.zeros((x.shape[0], self.units), x.dtype)
+            return mn.scan(
+                lambda h, t: (mn.tanh(t @ self.kernel + h @ self.recurrent), None), zero, x, axis=1
+            )[0]
+
+    with mn.Runtime(autoload=False, seed=0):
+        x = mn.Input((4, 2))
+        model = mn.Model(x, mn.layers.Dense(1)(Recurrent(3)(x)))
+        data = RNG.normal(size=(32, 4, 2)).astype(np.float32)
+        target = np.tanh(data[:, -1, :1])
+        trainer = mn.Trainer(model, loss="mse", optimizer=mn.optimizers.Adam(0.02), seed=0)
+        losses = [trainer.step(data, target) for _ in range(150)]
+    assert losses[-1] < 0.1 * losses[0]
+
+
+def test_a_state_assigned_by_a_layer_in_the_body():
+    class Counting(mn.Layer):
+        def build(self, input_shape):
+            self.count = self.state("count", (), "zeros")
+
+        def call(self, x, training=False):
+            if training:
+                self.assign(self.count, self.count + 1.0)
+            return x
+
+    x = mn.Input((3, 2))
+    counting = Counting()
+    h, _ = mn.scan(lambda h, t: (h + counting(t), None), mn.zeros((x.shape[0], 2)), x, axis=1)
+    model = mn.Model(x, mn.layers.Dense(1)(h))
+    model(np.ones((2, 3, 2), np.float32))
+    trainer = mn.Trainer(model, loss="mse", optimizer="sgd")
+    with pytest.raises(mn.GraphError, match="inside the body of a scan"):
+        trainer.step(np.ones((2, 3, 2), np.float32), np.ones((2, 1), np.float32))
+
+
+def test_a_weight_that_would_not_be_trained_is_refused():
+    x = mn.Input((2,))
+    layer = mn.layers.Dense(2)
+    _, ys = mn.scan(lambda c, t: (c, layer(x)), np.zeros(1), np.arange(3.0))
+    with pytest.raises(mn.GraphError, match="would not be trained"):
+        mn.Model(x, ys)

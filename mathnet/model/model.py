@@ -12,7 +12,7 @@ from mathnet._kernels import runner
 from mathnet.errors import ArgumentError, GraphError, ShapeError, nearest
 from mathnet.graph.dim import Dim, evaluate_shape, show_shape
 from mathnet.graph.graph import Graph
-from mathnet.graph.op import INPUT, as_tensor
+from mathnet.graph.op import INPUT, VARIABLE, as_tensor
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.graph.trace import Trace, current_trace
 from mathnet.graph.tree import Structure, flatten, unflatten
@@ -78,6 +78,7 @@ class Model(Layer):
         self._layers = name_layers(list(found.values()), owner)
         self.output_names = _keys(self._output_structure) or unique([self._stem(t) for t in graph.outputs])
         self._named = dict(name_variables(self._layers))
+        _check_owned(graph, {id(v) for v in self._named.values()}, owner)
         self.built = True
         self._prepare()
 
@@ -433,6 +434,17 @@ def _refuse_equal(names: Sequence[str], what: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ArgumentError(f"{what} named {name!r}; give one of them another name=")
+
+
+def _check_owned(graph: Graph, owned: set[int], owner: str) -> None:
+    """A weight that is read outside of a layer's call must belong to a layer of the model: else it would never be trained."""
+    for node in graph.all_nodes:
+        variable = node.attrs.get("variable")
+        if node.op is VARIABLE and variable.kind == "parameter" and id(variable) not in owned:
+            raise GraphError(
+                f"{owner}: an output uses the weight {variable.name!r} of a layer whose call is no node of the model (it was called inside "
+                "a transform of arrays), so it would not be trained; put the computation into the call of a Layer of your own"
+            )
 
 
 def _check_reachable(graph: Graph, owner: str) -> None:

@@ -384,6 +384,10 @@ class LayerCall(Op):
 
     name = "layer_call"
     formula = "the layer's call(x)"
+    without_derivative = (
+        "while a model is put together a layer is not differentiated: move the transform into the call of a Layer of your own, "
+        "or differentiate the finished model"
+    )
 
     def infer(  # type: ignore[override]
         self,
