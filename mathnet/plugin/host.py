@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -79,7 +79,7 @@ class Runtime:
         ):
             raise ArgumentError(f"seed must be an integer from 0 to 2**64 - 1 or None, not {seed!r}")
         with self._count_lock:
-            self.seed = secrets.randbits(63) if seed is None else int(seed)
+            self.seed = int.from_bytes(os.urandom(8), "little") if seed is None else int(seed)
             self.count = 0
 
     def next_count(self) -> int:

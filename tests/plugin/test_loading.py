@@ -201,7 +201,10 @@ def mathnet_activations():
 def test_an_installed_plugin_replaces_a_built_in_key_only_when_named(install, monkeypatch):
     install("replacing", REPLACING.format(declared=', replaces="mathnet_std"'))
     with mn.Runtime() as runtime:
-        with pytest.warns(mn.PluginWarning, match="activation 'relu' is built in; to replace it, name the plugin in MATHNET_PLUGINS"):
+        with pytest.warns(
+            mn.PluginWarning,
+            match="activation 'relu' is built in; to replace it, name the plugin in MATHNET_PLUGINS",
+        ):
             runtime.plugins()
         assert listed(runtime, "replacing").keys == {}
         assert mn.plugins.origin("activation", "relu").distribution == "mathnet_std"
