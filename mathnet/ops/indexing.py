@@ -39,6 +39,7 @@ class Take(Op):
                 rows=x.shape[0],
                 width=product(x.shape[1:]),
                 n=indices.size,
+                itemsize=x.dtype.itemsize,
             )
 
     def message(self, code: int, position: int, value: float, **attrs: Any) -> str | None:

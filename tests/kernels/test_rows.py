@@ -24,8 +24,12 @@ def test_against_numpy(isa, real, rows, width, n):
     dy = guard_page.copy(rng.normal(size=(n, width)).astype(real))
     indices = guard_page.copy(rng.integers(0, rows, n))
     y = guard_page.empty((n, width), real)
-    table["gather_rows"].run(table["gather_rows"].pack(**fields), [x, indices, y])
+    gather = table["gather_rows"]
+    gather.run(gather.pack(**fields, itemsize=x.itemsize), [x, indices, y])
     assert np.array_equal(y, x[indices])
+    flags, chosen = guard_page.copy(x > 0), guard_page.empty((n, width), bool)
+    gather.run(gather.pack(**fields, itemsize=1), [flags, indices, chosen])
+    assert np.array_equal(chosen, flags[indices])
     expected = np.zeros_like(x)
     for i, row in enumerate(indices):
         expected[row] += dy[i]
@@ -44,11 +48,12 @@ def test_an_index_out_of_range_is_named(isa, real, name, index):
     kernel = kernels.load_table(isa, real)[name]
     operands = [np.zeros((3, 2), real), np.array([0, 2, index]), np.zeros((3, 2), real)]
     with pytest.raises(kernels.KernelFault) as caught:
-        kernel.run(kernel.pack(rows=3, width=2, n=3), operands)
+        itemsize = {"itemsize": operands[0].itemsize} if name == "gather_rows" else {}
+        kernel.run(kernel.pack(rows=3, width=2, n=3, **itemsize), operands)
     assert (caught.value.code, caught.value.position, caught.value.value) == (1, 2, index)
 
 
 def test_bad_descriptors_are_rejected():
     kernel = kernels.kernel("gather_rows", "float32")
     with pytest.raises(ValueError, match="gather_rows rejects"):
-        kernel.sizes(kernel.pack(rows=-1, width=2, n=3))
+        kernel.sizes(kernel.pack(rows=-1, width=2, n=3, itemsize=4))
