@@ -129,7 +129,7 @@ ctypedef struct arg_reduce_t:
     int64_t outer
     int64_t reduced
     int64_t inner
-    int64_t kind        # 2 the first largest, 3 the first smallest
+    int64_t kind        # 0 the first largest, 1 the first smallest
 
 
 cdef inline int64_t arg_reduce_rows_per_chunk(const arg_reduce_t *d) noexcept nogil:
@@ -139,7 +139,7 @@ cdef inline int64_t arg_reduce_rows_per_chunk(const arg_reduce_t *d) noexcept no
 
 cdef void arg_reduce_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
     cdef const arg_reduce_t *d = <const arg_reduce_t *>descriptor
-    cdef bint valid = d.outer >= 0 and d.reduced > 0 and d.inner >= 0 and (d.kind == MN_MAX or d.kind == MN_MIN)
+    cdef bint valid = d.outer >= 0 and d.reduced > 0 and d.inner >= 0 and 0 <= d.kind <= 1
     out.chunks = chunk_count(d.outer, arg_reduce_rows_per_chunk(d)) if valid else -1
     out.scratch = out.shared = out.finish = 0
     out.work = 15 + 0.05 * <double>(d.outer * d.reduced * d.inner * <int64_t>sizeof(real))
@@ -200,11 +200,11 @@ cdef int arg_reduce_run(const void *descriptor, operand_t *operands, int chunk, 
         x = <const real *>operands[0] + outer * d.reduced * d.inner
         y = <int64_t *>operands[1] + outer * d.inner
         if d.inner == 1:
-            y[0] = first_of_run(x, d.reduced, d.kind == MN_MIN)
+            y[0] = first_of_run(x, d.reduced, d.kind)
             continue
         column = 0
         while column < d.inner:
-            first_of_columns(x + column, d.reduced, d.inner, d.kind == MN_MIN, <int>at_most(d.inner - column, VL), y + column)
+            first_of_columns(x + column, d.reduced, d.inner, d.kind, <int>at_most(d.inner - column, VL), y + column)
             column += VL
     return MN_OK
 
