@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -53,13 +54,11 @@ class Recent(Generic[Built]):
 class Constants:
     """Arrays that a model's graph and layers hold, as variables, so that a plan binds them once instead of at every call.
 
-    An array is copied when it is first met.
+    An array is copied when it is first met; the copy is shared by all plans for as long as the array lives.
     """
 
     def __init__(self) -> None:
-        self._made: dict[
-            int, tuple[np.ndarray, Variable]
-        ] = {}  # the array is kept so that its id stays its own
+        self._made: dict[int, tuple[weakref.ref[np.ndarray], Variable]] = {}
 
     def settle(self, graph: Graph) -> Graph:
         """The graph with its captured arrays turned into variables."""
@@ -74,11 +73,14 @@ class Constants:
         return (VARIABLE(spec=node.attrs["spec"], variable=variable),)
 
     def variable(self, array: np.ndarray) -> Variable:
-        found = self._made.get(id(array))
+        key = id(array)
+        found = self._made.get(key)
         if found is None:
             (variable,) = allocate(["constant"], [array.shape], array.dtype, "constant")
             variable.array[...] = array
-            found = self._made.setdefault(id(array), (array, variable))
+            # An array that layers make at every trace dies soon, and its id may become another one's.
+            alive = weakref.ref(array, lambda _: self._made.pop(key, None))
+            found = self._made.setdefault(key, (alive, variable))
         return found[1]
 
 
@@ -98,3 +100,20 @@ class BoundCall:
     ) -> None:
         self.plan: Plan = compile_graph(graph, graph.name, flush=True, **runtime.plan_options)
         self.call = self.plan.call(rebind, lock, scalar, checks)
+
+    def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs as a list; errors in the user's words."""
+        try:
+            result = self.call(*arrays)
+        except runner.StatusError as error:
+            raise self.plan.worded(error) from None
+        return [result] if len(self.plan.output_specs) == 1 else list(result)
+
+
+class Unbound:
+    """Stands in for the latest plan before there is one."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self.call = call

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,14 +12,15 @@ from mathnet._kernels import runner
 from mathnet.errors import ArgumentError, GraphError, ShapeError, nearest
 from mathnet.graph.dim import Dim, evaluate_shape, show_shape
 from mathnet.graph.graph import Graph
-from mathnet.graph.op import INPUT, VARIABLE, as_tensor
+from mathnet.graph.op import INPUT, as_tensor
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.graph.trace import Trace, current_trace
-from mathnet.graph.tree import Structure, flatten, unflatten
-from mathnet.model.calls import BoundCall, Constants, Recent
+from mathnet.graph.tree import flatten, unflatten
+from mathnet.model.calls import BoundCall, Constants, Recent, Unbound
+from mathnet.model.checks import check_inputs, check_owned, check_reachable
 from mathnet.model.description import freeze_graph, thaw_graph
-from mathnet.model.inputs import Input, arrange, cast_to, convert, match
-from mathnet.model.naming import name_layers, name_variables, unique
+from mathnet.model.inputs import arrange, cast_to, convert, match
+from mathnet.model.naming import mapping_keys, name_layers, name_variables, refuse_equal, unique
 from mathnet.model.parameters import VariableMapping
 from mathnet.plugin.bases import LAYER_CALL, Layer
 from mathnet.plugin.host import current_runtime
@@ -54,7 +55,7 @@ class Model(Layer):
         given, self._input_structure = flatten(inputs)
         wanted, self._output_structure = flatten(outputs)
         owner = f"Model {name!r}" if name else "Model"
-        _check_inputs(given, owner)
+        check_inputs(given, owner)
         for tensor in wanted:
             if not isinstance(tensor, Tensor):
                 raise GraphError(
@@ -63,22 +64,26 @@ class Model(Layer):
         if not wanted:
             raise ArgumentError(f"{owner} has no outputs")
         stems = [t.node.attrs.get("name") or "input" for t in given]
-        _refuse_equal(
+        refuse_equal(
             [t.node.attrs["name"] for t in given if t.node.attrs.get("name")], f"{owner}: two inputs are"
         )
         self._set(
-            Graph(given, wanted, name=name or "model"), _keys(self._input_structure) or unique(stems), owner
+            Graph(given, wanted, name=name or "model"),
+            mapping_keys(self._input_structure) or unique(stems),
+            owner,
         )
 
     def _set(self, graph: Graph, input_names: list[str], owner: str) -> None:
         """Everything that follows from the graph."""
         self._graph, self.input_names = graph, input_names
-        _check_reachable(graph, owner)
+        check_reachable(graph, owner)
         found = {id(n.attrs["layer"]): n.attrs["layer"] for n in graph.all_nodes if n.op is LAYER_CALL}
         self._layers = name_layers(list(found.values()), owner)
-        self.output_names = _keys(self._output_structure) or unique([self._stem(t) for t in graph.outputs])
+        self.output_names = mapping_keys(self._output_structure) or unique(
+            [self._stem(t) for t in graph.outputs]
+        )
         self._named = dict(name_variables(self._layers))
-        _check_owned(graph, {id(v) for v in self._named.values()}, owner)
+        check_owned(graph, {id(v) for v in self._named.values()}, owner)
         self.built = True
         self._prepare()
 
@@ -88,7 +93,7 @@ class Model(Layer):
         self.lock = runner.StepLock()
         self.constants = Constants()
         self._bound: Recent[BoundCall] = Recent(PLANS)
-        self._latest: BoundCall | _Unbound = _Unbound(self._rebind)
+        self._latest: BoundCall | Unbound = Unbound(self._rebind)
 
     def _stem(self, tensor: Tensor) -> str:
         layer = tensor.node.attrs.get("layer")
@@ -175,7 +180,7 @@ class Model(Layer):
             arrays = [*arrays, np.array(float(self.runtime.next_count()))]
         elif self._output_structure.kind in ("leaf", "tuple"):
             self._latest = bound
-        return self._nested(run(bound, arrays))
+        return self._nested(bound.run(arrays))
 
     def arrays(self, x: Any) -> list[np.ndarray]:
         """``x`` as one array per input, of the input's element type."""
@@ -200,7 +205,7 @@ class Model(Layer):
 
     def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[Dim, int]) -> list[np.ndarray]:
         """The outputs in inference mode for arrays that fit already."""
-        return run(self.bound(sizes), arrays)
+        return self.bound(sizes).run(arrays)
 
     def _nested(self, outputs: Sequence[Any]) -> Any:
         return unflatten(self._output_structure, outputs)
@@ -354,58 +359,6 @@ class Model(Layer):
         return f"<{type(self).__name__}{f' {self.name!r}' if self.name else ''}: {len(self._layers)} layers, {counted:,} weights>"
 
 
-class Sequential(Model):
-    """Layers one after the other.
-
-    layers: layers, models or functions of a tensor; input_shape: shape of one example, without the batch axis; dtype: of the
-    input.  The first item may be an Input instead.
-
-    >>> import mathnet as mn
-    >>> mlp = mn.Sequential([mn.layers.Dense(16, activation="relu"), mn.layers.Dense(3)], input_shape=(8,))
-    >>> mlp(np.zeros((1, 8), np.float32)).shape
-    (1, 3)
-    """
-
-    def __init__(
-        self, layers: Sequence[Any], input_shape: Any = None, dtype: Any = "float32", name: str | None = None
-    ) -> None:
-        items = list(layers)
-        if items and isinstance(items[0], Tensor):
-            start = items.pop(0)
-        elif input_shape is None:
-            raise ArgumentError(
-                "Sequential: give input_shape=, the shape of one example without the batch axis, or an mn.Input as the first item"
-            )
-        else:
-            start = Input(input_shape, dtype)
-        x = start
-        for position, item in enumerate(items):
-            if not callable(item):
-                raise ArgumentError(
-                    f"Sequential: item {position} is {item!r}, not a layer or a function of a tensor"
-                )
-            x = item(x)
-        super().__init__(start, x, name)
-
-
-class _Unbound:
-    """Stands in for the latest plan before there is one."""
-
-    __slots__ = ("call",)
-
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self.call = call
-
-
-def run(bound: BoundCall, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The outputs of a plan as a list; errors in the user's words."""
-    try:
-        result = bound.call(*arrays)
-    except runner.StatusError as error:
-        raise bound.plan.worded(error) from None
-    return [result] if len(bound.plan.output_specs) == 1 else list(result)
-
-
 @contextmanager
 def _mode(trace: Trace, training: bool) -> Iterator[None]:
     before, trace.training = trace.training, training
@@ -413,44 +366,3 @@ def _mode(trace: Trace, training: bool) -> Iterator[None]:
         yield
     finally:
         trace.training = before
-
-
-def _keys(structure: Structure) -> list[str] | None:
-    """The names in a flat mapping; None for other nests."""
-    return [str(key) for key in structure.keys] if structure.kind == "dict" else None
-
-
-def _check_inputs(given: Sequence[Any], owner: str) -> None:
-    if not given:
-        raise ArgumentError(f"{owner} has no inputs; start it with mn.Input(shape)")
-    for tensor in given:
-        if not isinstance(tensor, Tensor) or tensor.node.op is not INPUT:
-            raise GraphError(f"{owner}: inputs must come from mn.Input(shape), not {tensor!r}")
-    if len({id(t) for t in given}) != len(given):
-        raise ArgumentError(f"{owner}: an Input is given twice among the inputs")
-
-
-def _refuse_equal(names: Sequence[str], what: str) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise ArgumentError(f"{what} named {name!r}; give one of them another name=")
-
-
-def _check_owned(graph: Graph, owned: set[int], owner: str) -> None:
-    """A weight that is read outside of a layer's call must belong to a layer of the model: else it would never be trained."""
-    for node in graph.all_nodes:
-        variable = node.attrs.get("variable")
-        if node.op is VARIABLE and variable.kind == "parameter" and id(variable) not in owned:
-            raise GraphError(
-                f"{owner}: an output uses the weight {variable.name!r} of a layer whose call is no node of the model (it was called inside "
-                "a transform of arrays), so it would not be trained; put the computation into the call of a Layer of your own"
-            )
-
-
-def _check_reachable(graph: Graph, owner: str) -> None:
-    known = {id(t) for t in graph.inputs}
-    for node in graph.nodes:
-        if node.op is INPUT and id(node.outputs[0]) not in known:
-            raise GraphError(
-                f"{owner}: an output needs the Input {node.attrs['name'] or node.outputs[0]!r}, which is not among the inputs"
-            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from mathnet.errors import ArgumentError
+from mathnet.graph.tree import Structure
 from mathnet.plugin.bases import Layer
 from mathnet.store import Variable
 
@@ -21,6 +22,18 @@ def unique(stems: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
         used.add(name)
         names.append(name)
     return names
+
+
+def refuse_equal(names: Sequence[str], what: str) -> None:
+    """Raises when a name occurs twice: ``what`` and "named 'x'" make the sentence."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError(f"{what} named {name!r}; give one of them another name=")
+
+
+def mapping_keys(structure: Structure) -> list[str] | None:
+    """The names in a flat mapping; None for other nests."""
+    return [str(key) for key in structure.keys] if structure.kind == "dict" else None
 
 
 def name_layers(layers: Sequence[Layer], owner: str) -> dict[str, Layer]:

@@ -12,7 +12,7 @@ from mathnet._kernels import runner
 from mathnet.errors import ArgumentError, ShapeError
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.tensor import Spec
-from mathnet.model.calls import BoundCall, Recent
+from mathnet.model.calls import BoundCall, Recent, Unbound
 from mathnet.model.evaluate import Evaluator
 from mathnet.model.inputs import match
 from mathnet.model.model import Model
@@ -92,7 +92,7 @@ class Trainer:
         self.steps_per_epoch: int | None = None
         self.evaluator = Evaluator(model, self.objective)
         self._bound: Recent[BoundCall] = Recent(PLANS)
-        self._latest: Any = _Unbound(self._rebind)
+        self._latest: Any = Unbound(self._rebind)
         self._seen: tuple[tuple[Spec, ...], tuple[Spec, ...]] | None = None
 
     # ---- where it stands ---------------------------------------------------------------------------------------------
@@ -336,15 +336,6 @@ class Trainer:
         named = {f"hyper/{name}": self.hyper.slot(name) for name in self.hyper}
         named.update({f"sum/{k}": variable for k, variable in enumerate(self.sums.slots)})
         return {**named, "step": self.step_slot}
-
-
-class _Unbound:
-    """Stands in for the latest plan before there is one."""
-
-    __slots__ = ("call",)
-
-    def __init__(self, call: Any) -> None:
-        self.call = call
 
 
 def _checked_seed(seed: Any) -> int:
