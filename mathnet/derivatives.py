@@ -358,8 +358,9 @@ def scan(
     Raises ShapeError or DTypeError when the carry changes, when xs differ in length, and when a length is missing.
 
     >>> import mathnet as mn
-    >>> mn.scan(lambda total, x: (total + x, total + x), 0.0, np.array([1.0, 2.0, 3.0]))
-    (np.float64(6.0), array([1., 3., 6.]))
+    >>> total, sums = mn.scan(lambda total, x: (total + x, total + x), 0.0, np.array([1.0, 2.0, 3.0]))
+    >>> float(total), sums.tolist()
+    (6.0, [1.0, 3.0, 6.0])
     """
 
     def build(init: Any, xs: Any) -> tuple[Any, Any]:
@@ -377,7 +378,7 @@ def _transformed(build: Callable, f: Callable, name: str) -> Callable:
     def call(*args: Any, **kwargs: Any) -> Any:
         return run(build, args, kwargs, name)
 
-    return functools.update_wrapper(call, f) if hasattr(f, "__name__") else call
+    return functools.update_wrapper(call, f, updated=()) if hasattr(f, "__name__") else call
 
 
 def _wrt(args: Sequence, argnums: Argnums, name: str) -> tuple[list[Tensor], Structure]:

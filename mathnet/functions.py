@@ -39,14 +39,14 @@ SIGNATURES = 64  # signatures that one mn.function keeps
 
 def is_symbolic(value: Any) -> bool:
     """Whether ``value`` is a tensor or a variable."""
-    return isinstance(value, Tensor) or hasattr(value, "__mathnet_tensor__")
+    return isinstance(value, Tensor) or (hasattr(value, "__mathnet_tensor__") and not isinstance(value, type))
 
 
 def is_array(value: Any) -> bool:
     """Whether ``value`` is an array (anything with ``__array__``) or a NumPy float."""
-    return isinstance(value, (np.ndarray, np.floating)) or (
-        hasattr(value, "__array__") and not isinstance(value, (np.generic, Tensor))
-    )
+    if isinstance(value, (np.ndarray, np.floating)):
+        return True
+    return hasattr(value, "__array__") and not isinstance(value, (np.generic, Tensor, type))
 
 
 def prepare(value: Any, where: str) -> np.ndarray:
@@ -359,7 +359,7 @@ class Function:
     """A traced function; see :func:`function`.  ``plan(*args)`` is the plan for these arguments, with explain() and profile()."""
 
     def __init__(self, f: Callable) -> None:
-        functools.update_wrapper(self, f)
+        functools.update_wrapper(self, f, updated=())
         self._f, self._name = f, _name(f)
         self._entries: OrderedDict[tuple, _Entry] = OrderedDict()
         self._lock = Lock()

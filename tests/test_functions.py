@@ -93,6 +93,13 @@ def test_arrays_of_other_libraries():
     np.testing.assert_allclose(mn.grad(lambda x: mn.sum(x * x))(Foreign()), [2.0, 4.0])
 
 
+def test_element_types_as_arguments():
+    for dtype in (np.float32, "float32", np.dtype("float32")):
+        assert mn.cast(X, dtype).dtype == np.float32
+        assert mn.cast(X, dtype=dtype).dtype == np.float32
+    assert mn.zeros((2, 3), np.int64).dtype == np.int64
+
+
 def test_inputs_are_not_written_to():
     x = X.copy()
     x.flags.writeable = False

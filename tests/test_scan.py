@@ -207,6 +207,18 @@ def test_what_does_not_depend_on_the_body_is_computed_once():
     assert "exp" in [node.op.name for node in graph.nodes]
 
 
+def test_the_graph_of_a_loop_is_well_formed():
+    from mathnet.functions import trace
+
+    graph, _ = trace(mn.grad(lambda w: objective(w, H0, XS)), (W,))
+    assert "scan" in str(graph.verify())
+
+
+def test_an_index_out_of_range_in_the_body():
+    with pytest.raises(mn.DataError, match="take: the index 9"):
+        mn.scan(lambda c, i: (c + mn.sum(mn.take(W, i)), None), 0.0, np.array([0, 9]))
+
+
 # ---- refusals ------------------------------------------------------------------------------------------------------------
 
 
@@ -325,6 +337,13 @@ def test_a_layer_with_a_loop_is_trained():
         trainer = mn.Trainer(model, loss="mse", optimizer=mn.optimizers.Adam(0.02), seed=0)
         losses = [trainer.step(data, target) for _ in range(150)]
     assert losses[-1] < 0.1 * losses[0]
+
+
+def test_a_model_with_a_loop_outside_of_its_layers_cannot_be_saved(tmp_path):
+    x = mn.Input((3, 2))
+    h, _ = mn.scan(lambda h, t: (h + t, None), mn.zeros((x.shape[0], 2), "float32"), x, axis=1)
+    with pytest.raises(mn.ArgumentError, match=r"loop \('scan'\) outside of its layers"):
+        mn.Model(x, mn.layers.Dense(1)(h)).save(tmp_path / "model.mathnet")
 
 
 def test_a_state_assigned_by_a_layer_in_the_body():

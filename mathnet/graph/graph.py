@@ -184,7 +184,7 @@ class Graph:
             if sizes:
                 attrs = {key: _substitute(value, sizes) for key, value in attrs.items()}
             for key, value in attrs.items():
-                if isinstance(value, Graph):  # the body of a loop
+                if isinstance(value, Graph) and node.op.bind_body is not None:  # the body of a loop
                     attrs = {**attrs, key: node.op.bind_body(value, sizes, mode)}
             trace = getattr(node.op, "trace", None)
             if trace is not None:

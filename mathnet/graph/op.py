@@ -60,6 +60,14 @@ class Op:
     jvp: Callable[..., Any] | None = None
     #: Batching rule; None: a loop.
     batch: Callable[..., Any] | None = None
+    #: For loops: (body, sizes, mode) → the body with its sizes replaced; see :meth:`Graph.bind`.
+    bind_body: Callable[..., Any] | None = None
+    #: (node, positions of the outputs that are read) → the smaller node; see :mod:`mathnet.transform.prune`.
+    prune: Callable[..., Any] | None = None
+    #: What an error says when a derivative is asked for and there is none.
+    without_derivative: ClassVar[str] = (
+        "keep it off the path with mn.stop_gradient, or give it one with mn.custom_vjp"
+    )
     #: (emit, inputs: tuple[View], outputs: tuple[View], **attrs, **absorbed) → None; writes kernel instructions.
     lower: Callable[..., None] | None = None
     #: (view, **attrs) → View of the same memory, or None when a copy is needed; for operations that only rearrange.

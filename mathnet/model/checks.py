@@ -35,7 +35,7 @@ def check_reachable(graph: Graph, owner: str) -> None:
 def check_owned(graph: Graph, owned: set[int], owner: str) -> None:
     """A weight that is read outside of a layer's call must belong to a layer of the model: else it would never be trained."""
     for node in graph.all_nodes:
-        variable = node.attrs.get("variable")
+        variable: Any = node.attrs.get("variable")
         if node.op is VARIABLE and variable.kind == "parameter" and id(variable) not in owned:
             raise GraphError(
                 f"{owner}: an output uses the weight {variable.name!r} of a layer whose call is no node of the model (it was called inside "

@@ -70,6 +70,10 @@ def describe(model: Model, encoder: Encoder) -> dict[str, Any]:
             raise ArgumentError(
                 f"{encoder.owner} cannot be saved: its graph uses the weight {attrs['variable'].name!r} outside of a layer's call"
             )
+        if any(isinstance(value, Graph) for value in attrs.values()):
+            raise ArgumentError(
+                f"{encoder.owner} cannot be saved: it holds a loop ({op!r}) outside of its layers; put the loop into the call of a Layer"
+            )
         where = f"operation {op!r}"
         nodes.append(
             {

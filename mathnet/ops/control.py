@@ -120,6 +120,7 @@ def identity(x: Any) -> Tensor:
 def stop_gradient(x: Any) -> Tensor:
     """``x``, held constant by every derivative.
 
+    >>> import mathnet as mn
     >>> float(mn.grad(lambda x: x * mn.stop_gradient(x))(3.0))
     3.0
     """

@@ -86,12 +86,7 @@ def node_vjp(node: Node, cotangents: tuple[Tensor | None, ...]) -> Sequence[Any]
     if op.expansion is not None:
         inputs, outputs = expand(node)
         return accumulate(walk(outputs, stop=inputs), outputs, cotangents, inputs)
-    hint = getattr(
-        op,
-        "without_derivative",
-        "keep it off the path with mn.stop_gradient, or give it one with mn.custom_vjp",
-    )
-    raise GradientError(f"{describe(node)} has no derivative; {hint}")
+    raise GradientError(f"{describe(node)} has no derivative; {op.without_derivative}")
 
 
 def expand(node: Node) -> tuple[list[Tensor], list[Tensor]]:

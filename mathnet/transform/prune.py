@@ -14,14 +14,14 @@ from mathnet.graph.tensor import Node, Tensor
 
 def prune(graph: Graph) -> Graph:
     """The graph without outputs that nobody reads, where the operations can leave them out."""
-    if not any(hasattr(node.op, "prune") for node in graph.nodes):
+    if all(node.op.prune is None for node in graph.nodes):
         return graph
     used = {id(t) for t in graph.results}
     builders: dict[int, tuple[Sequence[int], Callable]] = {}
     for node in reversed(graph.nodes):
         if not any(id(t) in used for t in node.outputs):
             continue
-        reduce = getattr(node.op, "prune", None)
+        reduce = node.op.prune
         found = (
             reduce(node, {k for k, t in enumerate(node.outputs) if id(t) in used})
             if reduce is not None
