@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import importlib.metadata
+import os
+import resource
 import subprocess
 import sys
 import tracemalloc
@@ -15,39 +17,44 @@ import mathnet
 
 #: Modules that must not be loaded before something needs them.
 LATE = ("matplotlib", "safetensors", "scipy", "tqdm")
+STATM = Path("/proc/self/statm")
 SHIPPED = (".py", ".pyi", ".pxd", ".h", ".so", ".npz", ".md", ".typed")
 
 
 def import_seconds(rounds: int = 11) -> tuple[float, float]:
-    """Median seconds of ``import numpy`` and of ``import mathnet``, each in fresh processes, taken alternately."""
-    times: dict[str, list[float]] = {"numpy": [], "mathnet": []}
+    """Median seconds of ``import numpy`` and of ``import mathnet``, each in fresh processes, taken alternately.
+
+    mathnet finds its names on first use, so the time includes looking one up that needs all of the library.
+    """
+    programs = {"numpy": "import numpy", "mathnet": "import mathnet; mathnet.Trainer"}
+    times: dict[str, list[float]] = {name: [] for name in programs}
     for round_ in range(rounds + 1):
-        for name, taken in times.items():
-            code = (
-                f"import time; start = time.perf_counter(); import {name}; print(time.perf_counter() - start)"
-            )
+        for name, program in programs.items():
             seconds = float(
-                subprocess.run(
-                    [sys.executable, "-c", code], capture_output=True, text=True, check=True
-                ).stdout
+                output(
+                    f"import time; start = time.perf_counter(); {program}; print(time.perf_counter() - start)"
+                )
             )
             if round_:  # the first one fills the file cache
-                taken.append(seconds)
+                times[name].append(seconds)
     return median(times["numpy"]), median(times["mathnet"])
+
+
+def output(program: str) -> str:
+    """What a fresh interpreter prints that runs ``program``, with byte code at hand as in any installation."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
 
 def loaded_by_import() -> list[str]:
     """Top-level modules among ``LATE``, and installed plugins of others, that ``import mathnet`` loads."""
-    code = "import sys, mathnet; print(*sorted({name.split('.')[0] for name in sys.modules}))"
-    loaded = set(
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.split()
+    program = (
+        "import sys, mathnet; mathnet.Trainer; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     )
-    plugins = {
-        point.value.split(":")[0].split(".")[0] for point in importlib.metadata.entry_points(group="mathnet")
-    }
-    return sorted(loaded & ({*LATE} | plugins))
+    points = importlib.metadata.entry_points(group="mathnet")
+    plugins = {point.value.split(":")[0].split(".")[0] for point in points}
+    return sorted(set(output(program).split()) & ({*LATE} | plugins))
 
 
 def installed_bytes() -> int:
@@ -68,6 +75,7 @@ def kept_by_steps(step: Callable[[], object], count: int = 100_000) -> tuple[int
     """(bytes of traced Python and NumPy allocations, bytes of resident memory) that ``count`` steps add after a warm-up."""
     for _ in range(1000):
         step()
+    resident_bytes()
     tracemalloc.start()
     step()
     gc.collect()
@@ -82,12 +90,7 @@ def kept_by_steps(step: Callable[[], object], count: int = 100_000) -> tuple[int
 
 def resident_bytes() -> int:
     """Resident memory of this process now; on systems without /proc the peak."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        import resource
-
-        return int(statm.read_text().split()[1]) * resource.getpagesize()
-    import resource
-
+    if STATM.exists():
+        return int(STATM.read_text().split()[1]) * resource.getpagesize()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -119,7 +119,15 @@ def draw(
     right.plot(epochs, history["val_accuracy"], color="tab:orange", label="accuracy, held out")
     right.set_ylabel("accuracy")
     lines = [*curves.get_lines(), *right.get_lines()]
-    curves.legend(lines, [line.get_label() for line in lines], loc="center right")
+    curves.legend(
+        lines,
+        [line.get_label() for line in lines],
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.15),
+        ncols=3,
+        fontsize="small",
+    )
+    curves.locator_params(axis="x", integer=True)
 
     learned.imshow(tiles(filters[:, 0]), cmap="RdBu", vmin=-np.abs(filters).max(), vmax=np.abs(filters).max())
     learned.set(title=f"The {len(filters)} filters of the first layer", xticks=[], yticks=[])

@@ -1,0 +1,92 @@
+"""The code on the pages runs, the links lead somewhere, and the examples in docstrings are right."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+
+
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def code(text: str) -> str:
+    """The Python blocks of a page joined, each line at its own number so that a traceback points into the page."""
+    lines = [""] * (text.count("\n") + 1)
+    for block in BLOCK.finditer(text):
+        first = text.count("\n", 0, block.start(1))
+        for number, line in enumerate(block.group(1).splitlines(), first):
+            lines[number] = line
+    return "\n".join(lines)
+
+
+def broken_links(page: Path) -> list[str]:
+    """Relative links of a page that lead to nothing."""
+    return [
+        link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()
+    ]
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if BLOCK.search(p.read_text(encoding="utf-8"))], ids=page_name
+)
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mathnet = pytest.importorskip("mathnet")
+    monkeypatch.chdir(tmp_path)
+    with mathnet.Runtime(autoload=False, seed=0):
+        exec(compile(code(page.read_text(encoding="utf-8")), str(page), "exec"), {"__name__": "__page__"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken_links(page) == []
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("[here](page.md) [there](nowhere.md#part) [out](https://example.org/x)", encoding="utf-8")
+    assert broken_links(page) == ["nowhere.md"]
+
+
+def test_blocks_keep_their_line_numbers() -> None:
+    assert code("# A\n```python\nx = 1\n```\n```console\n$ ls\n```\n```python\ny = x\n```\n").splitlines()[
+        2:9:6
+    ] == ["x = 1", "y = x"]
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for page in PAGES[1:]:
+        assert page.stem == "index" or re.search(rf"^{page.stem}$", index, re.MULTILINE), page.name
+
+
+def modules() -> list[str]:
+    """Every Python module of the core and of the standard plugin."""
+    found = []
+    for name in ("mathnet", "mathnet_std"):
+        package = importlib.import_module(name)
+        found += [name, *(module.name for module in pkgutil.walk_packages(package.__path__, name + "."))]
+    return [name for name in found if not name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_the_examples_in_docstrings_are_right(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mathnet = importlib.import_module("mathnet")
+    with mathnet.Runtime(autoload=False, seed=0):
+        result = doctest.testmod(
+            importlib.import_module(name), optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+        )
+    assert result.failed == 0
