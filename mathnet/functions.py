@@ -219,7 +219,10 @@ def _operand(value: Any) -> Any:
         if any(isinstance(leaf, float) for leaf in leaves) and all(
             isinstance(leaf, (int, float)) for leaf in leaves
         ):
-            return np.asarray(value)
+            try:
+                return np.asarray(value)
+            except ValueError:  # of different lengths: several operands, as of concatenate
+                return [_operand(item) for item in value]
     return value
 
 
