@@ -8,6 +8,7 @@ import pkgutil
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,8 +86,8 @@ def test_the_examples_in_docstrings_are_right(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     mathnet = importlib.import_module("mathnet")
+    usual = {"np": np, "mn": mathnet}  # as in NumPy's own docstrings, the two usual imports go without saying
+    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     with mathnet.Runtime(autoload=False, seed=0):
-        result = doctest.testmod(
-            importlib.import_module(name), optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-        )
+        result = doctest.testmod(importlib.import_module(name), extraglobs=usual, optionflags=options)
     assert result.failed == 0
