@@ -11,9 +11,9 @@
 
 cdef extern from "vm_primitives.h":
     ctypedef struct mn_vm_op:
-        uint16_t op, d, a, b, c
+        uint16_t op, d, a, b, c, e
         double immediate
-    ctypedef void (*mn_vm_fn)(void *d, const void *a, const void *b, const void *c, double immediate, int64_t n) noexcept nogil
+    ctypedef void (*mn_vm_fn)(void *d, const void *a, const void *b, const void *c, const void *e, double immediate, int64_t n) noexcept nogil
     const mn_vm_fn *mn_vm_table
     const mn_vm_fn *mn_vm_integer_table
     const float *mn_vm_cost
@@ -202,7 +202,7 @@ cdef bint reads_after_write(const machine *m, int64_t read, int64_t written) noe
         op = &m.ops[k]
         if begun:
             reads = mn_vm_reads[op.op]
-            if (reads > 0 and op.a == read) or (reads > 1 and op.b == read) or (reads > 2 and op.c == read):
+            if (reads > 0 and op.a == read) or (reads > 1 and op.b == read) or (reads > 2 and op.c == read) or (reads > 3 and op.e == read):
                 return True
         if op.d == written:
             begun = True
@@ -289,7 +289,7 @@ cdef inline void run_program(const machine *m, void **registers, int64_t n) noex
     cdef const mn_vm_op *op = m.ops
     cdef const mn_vm_op *end = m.ops + m.d.n_ops
     while op < end:
-        m.table[op.op](registers[op.d], registers[op.a], registers[op.b], registers[op.c], op.immediate, n)
+        m.table[op.op](registers[op.d], registers[op.a], registers[op.b], registers[op.c], registers[op.e], op.immediate, n)
         op += 1
 
 
@@ -409,7 +409,9 @@ cdef bint is_valid_program(const elementwise_t *d, const mn_vm_fn *table) noexce
     for i in range(d.n_ops):
         if ops[i].op >= MN_OPCODE_COUNT or table[ops[i].op] == NULL or ops[i].d < d.n_inputs:
             return False
-        if ops[i].d >= d.n_registers or ops[i].a >= d.n_registers or ops[i].b >= d.n_registers or ops[i].c >= d.n_registers:
+        if ops[i].d >= d.n_registers or ops[i].a >= d.n_registers or ops[i].b >= d.n_registers:
+            return False
+        if ops[i].c >= d.n_registers or ops[i].e >= d.n_registers:
             return False
     return True
 

@@ -32,13 +32,16 @@
     X(dsigmoid, 1, 0.05f)         /* a - a*a */ \
     X(relu_mask, 2, 0.05f)        /* b > 0 ? a : 0 */ \
     X(mul3, 2, 0.05f)             /* a*b*imm */ \
-    /* two plain operations in one pass, each rounded */ \
+    /* plain operations in one pass, each rounded */ \
     X(mul_add, 3, 0.06f)          /* a*b + c */ \
     X(mul_sub, 3, 0.06f)          /* a*b - c */ \
     X(sub_mul, 3, 0.06f)          /* c - a*b */ \
     X(mul_mul, 3, 0.06f)          /* a*b*c */ \
     X(mul_div, 3, 0.12f)          /* a*b/c */ \
     X(sqrt_mul_add, 3, 0.12f)     /* sqrt(a)*b + c */ \
+    X(mul_add_mul, 4, 0.08f)      /* a*b + c*e */ \
+    X(mul_add_square_mul, 4, 0.08f) /* a*b + c*c*e */ \
+    X(sub_mul_div, 4, 0.13f)      /* e - a*b/c */ \
     X(mul_imm_add, 2, 0.05f)      /* a*imm + b */ \
     X(mul_imm_mul, 2, 0.05f)      /* a*imm*b */ \
     X(sigmoid_mul, 2, 0.35f)      /* sigmoid(a)*b */ \

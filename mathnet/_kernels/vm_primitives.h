@@ -8,11 +8,12 @@
 
 /* One operation of a program, as it stands behind the descriptor. */
 typedef struct {
-    uint16_t op, d, a, b, c, pad[3];
+    uint16_t op, d, a, b, c, e, pad[2];
     double immediate;
 } mn_vm_op;
 
-typedef void (*mn_vm_fn)(void *d, const void *a, const void *b, const void *c, double immediate, int64_t n);
+typedef void (*mn_vm_fn)(void *d, const void *a, const void *b, const void *c, const void *e, double immediate,
+                         int64_t n);
 
 /* NumPy's minimum and maximum: NaN where either is */
 MN_INLINE mn_vec v_min_or_nan(mn_vec a, mn_vec b)
@@ -37,17 +38,18 @@ MN_INLINE mn_vec v_sign(mn_vec x)
     return v_select(v_isnan(x), x, sign);
 }
 
-/* x, y, z stand for a vector of a, b, c; imm for the immediate in every lane; i for the position */
+/* x, y, z, w stand for a vector of a, b, c, e; imm for the immediate in every lane; i for the position */
 #define MN_VM_OP(name, expression)                                                                                    \
-    static void vm_##name(void *d, const void *a, const void *b, const void *c, double immediate, int64_t n)          \
+    static void vm_##name(void *d, const void *a, const void *b, const void *c, const void *e, double immediate,      \
+                          int64_t n)                                                                                  \
     {                                                                                                                 \
         const mn_vec imm = v_splat((mn_real)immediate);                                                               \
         (void)imm;                                                                                                    \
         _Pragma("GCC unroll 2") for (int64_t i = 0; i < n; i += VL)                                                   \
         {                                                                                                             \
             mn_vec x = v_load((const mn_real *)a + i), y = v_load((const mn_real *)b + i);                            \
-            mn_vec z = v_load((const mn_real *)c + i);                                                                \
-            (void)x, (void)y, (void)z;                                                                                \
+            mn_vec z = v_load((const mn_real *)c + i), w = v_load((const mn_real *)e + i);                            \
+            (void)x, (void)y, (void)z, (void)w;                                                                       \
             v_store((mn_real *)d + i, (expression));                                                                  \
         }                                                                                                             \
     }
@@ -125,6 +127,9 @@ MN_VM_OP(mul_div, x *y / z)
 MN_VM_OP(sqrt_mul_add, v_sqrt(x) * y + z)
 MN_VM_OP(mul_imm_add, x *imm + y)
 MN_VM_OP(mul_imm_mul, x *imm *y)
+MN_VM_OP(mul_add_mul, x *y + z * w)
+MN_VM_OP(mul_add_square_mul, x *y + z * z * w)
+MN_VM_OP(sub_mul_div, w - x * y / z)
 MN_VM_OP(sigmoid_mul, v_sigmoid(x) * y)
 MN_VM_OP(sigmoid_scaled_mul, v_sigmoid(x *imm) * y)
 
@@ -160,10 +165,11 @@ static inline int64_t mn_remainder(int64_t x, int64_t y)
 /* Sums wrap around as NumPy's do. */
 #define MN_WRAP(expression) ((int64_t)(expression))
 #define MN_VM_INTEGER_OP(name, expression)                                                                            \
-    static void vm_i64_##name(void *d, const void *a, const void *b, const void *c, double immediate, int64_t n)      \
+    static void vm_i64_##name(void *d, const void *a, const void *b, const void *c, const void *e, double immediate,  \
+                              int64_t n)                                                                              \
     {                                                                                                                 \
         const int64_t imm = (int64_t)immediate;                                                                       \
-        (void)imm;                                                                                                    \
+        (void)imm, (void)e;                                                                                           \
         for (int64_t i = 0; i < n; i++) {                                                                             \
             int64_t x = ((const int64_t *)a)[i], y = ((const int64_t *)b)[i], z = ((const int64_t *)c)[i];            \
             (void)x, (void)y, (void)z;                                                                                \

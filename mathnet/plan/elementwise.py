@@ -85,8 +85,8 @@ def pack(program: Program, shared: Sequence[tuple[int, int]] = ()) -> Packed:
         else:
             target, top = top, top + 1
         register[id(value)] = target
-        reads = (*source, 0, 0, 0)[:3]
-        tail.append(_TAIL.pack(opcodes[value.op], target, *reads, 0, 0, 0, value.immediate))
+        reads = (*source, 0, 0, 0, 0)[:4]
+        tail.append(_TAIL.pack(opcodes[value.op], target, *reads, 0, 0, value.immediate))
         listing.append(value.op)
     for o in copies:
         tail.append(_TAIL.pack(opcodes["copy"], n_inputs + o, register[id(outputs[o])], 0, 0, 0, 0, 0, 0.0))

@@ -64,18 +64,34 @@ def _combined(value: Value, args: tuple[Value, ...], uses: dict[int, int]) -> Va
         return _RULES["mul_imm", "mul"][1](args[0], value)
     if len(args) != 2:
         return None
+    if value.op == "sub" and args[1].op == "mul_div" and uses[id(args[1])] == 1:
+        return Value("sub_mul_div", (*args[1].args, args[0]))
     for position, inner in enumerate(args):
         rule = _RULES.get((value.op, inner.op))
         if rule is None or uses[id(inner)] != 1 or rule[0] not in (None, position):
             continue
         other = args[1 - position]
-        if (value.op, inner.op) == ("sub", "mul") and position == 1:
+        if value.op == "sub" and position == 1:
             return Value("sub_mul", (*inner.args, other))
-        made = rule[1](inner, other)
-        if made.op == "mul_add" and made.args[0].op == "sqrt" and uses[id(made.args[0])] == 1:
-            return Value("sqrt_mul_add", (made.args[0].args[0], *made.args[1:]))
-        return made
+        return _wider(rule[1](inner, other), uses)
     return None
+
+
+def _wider(value: Value, uses: dict[int, int]) -> Value:
+    """Combinations of three: what a pair was made of may take in one of its own arguments."""
+
+    def taken(k: int, op: str) -> bool:
+        return value.args[k].op == op and uses[id(value.args[k])] == 1
+
+    if value.op == "mul_add":
+        x, y, z = value.args
+        if taken(0, "sqrt"):
+            return Value("sqrt_mul_add", (x.args[0], y, z))
+        if taken(2, "mul"):
+            return Value("mul_add_mul", (x, y, *z.args))
+        if taken(2, "mul_mul") and z.args[0] is z.args[1]:
+            return Value("mul_add_square_mul", (x, y, *z.args[1:]))
+    return value
 
 
 def _order(outputs: Sequence[Value]) -> tuple[list[Value], dict[int, int]]:

@@ -11,9 +11,9 @@ DTYPES = {"float32": 0, "float64": 1, "int64": 2, "bool": 3, "int32": 4, "uint64
 REDUCTIONS = {None: 0, "sum": 1, "max": 2, "min": 3, "prod": 4}
 
 
-def operation(name, d, a=0, b=0, c=0, imm=0.0):
+def operation(name, d, a=0, b=0, c=0, e=0, imm=0.0):
     """One item of the program: an opcode, its registers and the immediate."""
-    return struct.pack("=5H6xd", kernels.OPCODES[name], d, a, b, c, imm)
+    return struct.pack("=6H4xd", kernels.OPCODES[name], d, a, b, c, e, imm)
 
 
 def pack(kernel, code, shape, inputs, outputs, reduce=None, axes=(), registers=None):

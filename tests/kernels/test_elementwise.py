@@ -65,16 +65,19 @@ ORACLES = {
     "sigmoid_mul": lambda a, b, c, i: b / (1 + np.exp(-a)),
     "sigmoid_scaled_mul": lambda a, b, c, i: b / (1 + np.exp(-i * a)),
 }
-#: Two operations in one pass: the bits of NumPy's two operations in the same type.
-ROUNDED_TWICE = {
-    "mul_add": lambda a, b, c, i: a * b + c,
-    "mul_sub": lambda a, b, c, i: a * b - c,
-    "sub_mul": lambda a, b, c, i: c - a * b,
-    "mul_mul": lambda a, b, c, i: a * b * c,
-    "mul_div": lambda a, b, c, i: a * b / c,
-    "sqrt_mul_add": lambda a, b, c, i: np.sqrt(a) * b + c,
-    "mul_imm_add": lambda a, b, c, i: a * a.dtype.type(i) + b,
-    "mul_imm_mul": lambda a, b, c, i: a * a.dtype.type(i) * b,
+#: Several operations in one pass: the bits of NumPy's operations in the same type, from (a, b, c, e, immediate).
+COMBINED = {
+    "mul_add": lambda a, b, c, e, i: a * b + c,
+    "mul_sub": lambda a, b, c, e, i: a * b - c,
+    "sub_mul": lambda a, b, c, e, i: c - a * b,
+    "mul_mul": lambda a, b, c, e, i: a * b * c,
+    "mul_div": lambda a, b, c, e, i: a * b / c,
+    "sqrt_mul_add": lambda a, b, c, e, i: np.sqrt(a) * b + c,
+    "mul_add_mul": lambda a, b, c, e, i: a * b + c * e,
+    "mul_add_square_mul": lambda a, b, c, e, i: a * b + c * c * e,
+    "sub_mul_div": lambda a, b, c, e, i: e - a * b / c,
+    "mul_imm_add": lambda a, b, c, e, i: a * a.dtype.type(i) + b,
+    "mul_imm_mul": lambda a, b, c, e, i: a * a.dtype.type(i) * b,
 }
 SPECIAL = [0.0, -0.0, 1.5, -2.5, np.inf, -np.inf, np.nan, 0.5, 3.0, 1e-3, -1e-3, 7.0]
 #: Tested with their accuracy in test_vector_math.py.
@@ -85,7 +88,7 @@ INTEGER_ONLY = {"floor_divide", "remainder"}
 
 
 def test_every_opcode_has_an_oracle():
-    assert kernels.OPCODES.keys() == ORACLES.keys() | ROUNDED_TWICE.keys() | EXACT_ELSEWHERE | INTEGER_ONLY
+    assert kernels.OPCODES.keys() == ORACLES.keys() | COMBINED.keys() | EXACT_ELSEWHERE | INTEGER_ONLY
 
 
 @tables
@@ -106,14 +109,15 @@ def test_operation_agrees_with_numpy(isa, real, name):
 
 
 @tables
-@pytest.mark.parametrize("name", ROUNDED_TWICE)
+@pytest.mark.parametrize("name", COMBINED)
 def test_combined_operations_round_like_their_parts(isa, real, name):
     rng = np.random.default_rng(1)
     special = (np.array(list(t), real) for t in zip(*itertools.product(SPECIAL, SPECIAL, [2.0, -0.75])))
     a, b, c = (np.concatenate([x, rng.normal(0, 3, 501).astype(real)]) for x in special)
-    got = apply(isa, real, name, *(a, b, c)[: kernels.OPCODE_READS[name]], imm=1.7)
+    e = np.roll(a, 7)
+    got = apply(isa, real, name, *(a, b, c, e)[: kernels.OPCODE_READS[name]], imm=1.7)
     with np.errstate(all="ignore"):
-        np.testing.assert_array_equal(got, ROUNDED_TWICE[name](a, b, c, 1.7))
+        np.testing.assert_array_equal(got, COMBINED[name](a, b, c, e, 1.7))
 
 
 #: three operations with a temporary that is used again: y = σ(1.5x)·x + z, w = y·y

@@ -10,23 +10,25 @@ from mathnet.plan.program import Program
 
 NAMES = {code: name for name, code in OPCODES.items()}
 MEANING = {
-    "copy": lambda a, b, c, imm: a.copy(),
-    "add": lambda a, b, c, imm: a + b,
-    "sub": lambda a, b, c, imm: a - b,
-    "mul": lambda a, b, c, imm: a * b,
-    "neg": lambda a, b, c, imm: -a,
-    "constant": lambda a, b, c, imm: np.full_like(a, imm),
-    "add_imm": lambda a, b, c, imm: a + imm,
-    "mul_imm": lambda a, b, c, imm: a * imm,
-    "rsub_imm": lambda a, b, c, imm: imm - a,
-    "select": lambda a, b, c, imm: np.where(a != 0, b, c),
-    "mul3": lambda a, b, c, imm: a * b * imm,
-    "mul_add": lambda a, b, c, imm: a * b + c,
-    "mul_sub": lambda a, b, c, imm: a * b - c,
-    "sub_mul": lambda a, b, c, imm: c - a * b,
-    "mul_mul": lambda a, b, c, imm: a * b * c,
-    "mul_imm_add": lambda a, b, c, imm: a * imm + b,
-    "mul_imm_mul": lambda a, b, c, imm: a * imm * b,
+    "copy": lambda a, b, c, e, imm: a.copy(),
+    "add": lambda a, b, c, e, imm: a + b,
+    "sub": lambda a, b, c, e, imm: a - b,
+    "mul": lambda a, b, c, e, imm: a * b,
+    "neg": lambda a, b, c, e, imm: -a,
+    "constant": lambda a, b, c, e, imm: np.full_like(a, imm),
+    "add_imm": lambda a, b, c, e, imm: a + imm,
+    "mul_imm": lambda a, b, c, e, imm: a * imm,
+    "rsub_imm": lambda a, b, c, e, imm: imm - a,
+    "select": lambda a, b, c, e, imm: np.where(a != 0, b, c),
+    "mul3": lambda a, b, c, e, imm: a * b * imm,
+    "mul_add": lambda a, b, c, e, imm: a * b + c,
+    "mul_sub": lambda a, b, c, e, imm: a * b - c,
+    "sub_mul": lambda a, b, c, e, imm: c - a * b,
+    "mul_mul": lambda a, b, c, e, imm: a * b * c,
+    "mul_imm_add": lambda a, b, c, e, imm: a * imm + b,
+    "mul_imm_mul": lambda a, b, c, e, imm: a * imm * b,
+    "mul_add_mul": lambda a, b, c, e, imm: a * b + c * e,
+    "mul_add_square_mul": lambda a, b, c, e, imm: a * b + c * c * e,
 }
 
 
@@ -37,8 +39,8 @@ def run(packed, inputs, n_outputs, shared=()):
     for i, o in shared:
         registers[len(inputs) + o] = registers[i]
     for k in range(packed.n_ops):
-        op, d, a, b, c, *_, imm = _TAIL.unpack_from(packed.tail, k * _TAIL.size)
-        registers[d][...] = MEANING[NAMES[op]](registers[a], registers[b], registers[c], imm)
+        op, d, a, b, c, e, *_, imm = _TAIL.unpack_from(packed.tail, k * _TAIL.size)
+        registers[d][...] = MEANING[NAMES[op]](registers[a], registers[b], registers[c], registers[e], imm)
     return registers[len(inputs) : len(inputs) + n_outputs]
 
 
@@ -74,7 +76,7 @@ def expected(recipe, chosen, inputs, program):
 
     for result, op, args in recipe:
         arrays = [value(a) for a in args] + [inputs[0]] * 3
-        known[id(result)] = MEANING[op](arrays[0], arrays[1], arrays[2], 0.0)
+        known[id(result)] = MEANING[op](arrays[0], arrays[1], arrays[2], arrays[0], 0.0)
     return [value(v) for v in chosen]
 
 
@@ -125,6 +127,17 @@ def test_pairs_become_one_pass_that_rounds_twice():
     assert listing(lambda p, x, y, z: [p("mul", x, p("sigmoid", p("mul", x, p.number(1.7))))]) == [
         "sigmoid_scaled_mul"
     ]
+
+
+def test_the_moments_and_the_step_of_adam_are_four_passes():
+    def write(p, theta, g, m, v, b1, c1, b2, c2, step, scale, eps):
+        m = p("add", p("mul", b1, m), p("mul", c1, g))
+        v = p("add", p("mul", b2, v), p("mul", c2, p("square", g)))
+        down = p("add", p("mul", p("sqrt", v), scale), eps)
+        return p("sub", theta, p("div", p("mul", step, m), down)), m, v
+
+    found = listing(write, 11)
+    assert sorted(found) == ["mul_add_mul", "mul_add_square_mul", "sqrt_mul_add", "sub_mul_div"]
 
 
 def test_a_value_that_is_read_twice_is_not_swallowed():
