@@ -29,7 +29,9 @@ def widened(value: Any) -> np.ndarray:
     return array.astype(kinds[array.dtype.kind])
 
 
-def evaluate(graph: Graph, inputs: Sequence[Any] = (), variables: Mapping[Any, Any] | None = None) -> list[np.ndarray]:
+def evaluate(
+    graph: Graph, inputs: Sequence[Any] = (), variables: Mapping[Any, Any] | None = None
+) -> list[np.ndarray]:
     """The outputs of ``graph``, then the new values of its updates.
 
     inputs: arrays for ``graph.inputs``; variables: values that stand in for the stored ones.
@@ -85,7 +87,9 @@ def _apply(node: Node, arrays: list[np.ndarray]) -> tuple:
 def _checked(node: Node, tensor: Tensor, value: Any) -> np.ndarray:
     array = widened(value)
     if array.shape != tensor.shape:
-        raise InterpreterError(f"{node!r}: the oracle gives shape {array.shape}, the shape rule says {tensor.shape}")
+        raise InterpreterError(
+            f"{node!r}: the oracle gives shape {array.shape}, the shape rule says {tensor.shape}"
+        )
     kind = "i" if tensor.dtype.kind == "u" else tensor.dtype.kind
     if array.dtype.kind != kind:
         raise InterpreterError(f"{node!r}: the oracle gives {array.dtype}, the type rule says {tensor.dtype}")

@@ -80,7 +80,8 @@ class _Unknown(_WrongShape):
 
 
 @pytest.mark.parametrize(
-    "op, words", [(_WrongShape(), "shape rule says"), (_WrongKind(), "type rule says"), (_Unknown(), "neither an oracle")]
+    "op, words",
+    [(_WrongShape(), "shape rule says"), (_WrongKind(), "type rule says"), (_Unknown(), "neither an oracle")],
 )
 def test_a_lying_operation_is_caught(op, words):
     x = tensor(2)

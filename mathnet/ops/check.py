@@ -20,7 +20,9 @@ class CheckFinite(Op):
 
     def infer(self, x: Spec, where: str) -> Spec:  # type: ignore[override]
         if not is_float(x.dtype):
-            raise DTypeError(f"check_finite: {where} has element type {x.dtype}; only floats can be infinite or NaN")
+            raise DTypeError(
+                f"check_finite: {where} has element type {x.dtype}; only floats can be infinite or NaN"
+            )
         return x
 
     def vjp(

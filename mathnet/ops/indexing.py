@@ -103,7 +103,9 @@ class Pad(Op):
     name, formula, onnx = "pad", "x, with value around it", "Pad"
 
     def infer(self, x: Spec, width: tuple, value: float) -> Spec:  # type: ignore[override]
-        return Spec(tuple([before + n + after for n, (before, after) in zip(x.shape, width)]), x.dtype, x.weak)
+        return Spec(
+            tuple([before + n + after for n, (before, after) in zip(x.shape, width)]), x.dtype, x.weak
+        )
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], width: tuple, value: float
@@ -184,7 +186,9 @@ def pad(x: Any, pad_width: Any, constant_values: float = 0.0) -> Tensor:
         raise ArgumentError(f"pad: constant_values must be a number, not {constant_values!r}")
     value = float(constant_values)
     if not is_float(x.dtype) and not value.is_integer():
-        raise ArgumentError(f"pad: constant_values {value} cannot stand among elements of type {x.dtype}; use mn.cast")
+        raise ArgumentError(
+            f"pad: constant_values {value} cannot stand among elements of type {x.dtype}; use mn.cast"
+        )
     if not any(n for before_after in width for n in before_after):
         return x
     return PAD(x, width=tuple([(before, after) for before, after in width]), value=value)

@@ -151,7 +151,9 @@ class ProdOfOthers(Op):
         (x,) = inputs
         n = x.shape[-1]
         if isinstance(n, Dim):
-            raise GradientError(f"prod: a second derivative along an axis of unknown size {n} cannot be built; bind the size first")
+            raise GradientError(
+                f"prod: a second derivative along an axis of unknown size {n} cannot be built; bind the size first"
+            )
         itself = as_tensor(np.eye(n, dtype=bool))
         column = OPS["reshape"](dy, shape=(*dy.shape, 1))
         factors = OPS["where"](itself, as_tensor(1.0), OPS["reshape"](x, shape=(*x.shape[:-1], 1, n)))

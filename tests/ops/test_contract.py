@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from graph_interpreter import evaluate
+from graph_interpreter import evaluate, run
 from ops.operation_samples import WITHOUT_SAMPLES, operations, samples
 
 import mathnet as mn
-from mathnet.graph.op import FUNCTIONS, LEAVES, OPS, Op, register
+from mathnet.graph.op import FUNCTIONS, LEAVES, OPS, Op, input_tensor, register
+from mathnet.graph.tensor import Spec
 
 PUBLIC = """
 add subtract multiply divide floor_divide remainder negative positive abs sign sqrt square reciprocal exp expm1 log log1p tanh sigmoid
@@ -33,7 +34,11 @@ def test_every_operation_states_formula_samples_oracle_and_a_way_to_run(op):
 
 
 def test_only_known_operations_go_without_samples():
-    without = {op.name for op in OPS.values() if op not in LEAVES and type(op).__module__.startswith("mathnet.ops.") and not op.samples()}
+    without = {
+        op.name
+        for op in OPS.values()
+        if op not in LEAVES and type(op).__module__.startswith("mathnet.ops.") and not op.samples()
+    }
     assert without <= WITHOUT_SAMPLES
 
 
@@ -63,10 +68,6 @@ def test_expansions_compute_what_their_oracles_say():
         if op.expansion is None:
             continue
         for arrays, attrs in op.samples():
-            from graph_interpreter import run
-            from mathnet.graph.op import input_tensor
-            from mathnet.graph.tensor import Spec
-
             inputs = [input_tensor(Spec(np.shape(a), np.asarray(a).dtype), "x") for a in arrays]
             (y,) = run([op.expansion(*inputs, **attrs)], dict(zip(inputs, arrays)))
             np.testing.assert_allclose(y, op.oracle(*arrays, **attrs), rtol=1e-10, atol=1e-12)
