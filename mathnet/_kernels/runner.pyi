@@ -168,6 +168,8 @@ class Call:
     @property
     def scalar(self) -> bool: ...
     @property
+    def worded(self) -> Callable[[StatusError, tuple[Any, ...]], BaseException] | None: ...
+    @property
     def completed_steps(self) -> int: ...
     def __init__(
         self,
@@ -177,6 +179,7 @@ class Call:
         rebind: Callable[..., Any],
         lock: StepLock | None = None,
         scalar: bool = False,
+        worded: Callable[[StatusError, tuple[Any, ...]], BaseException] | None = None,
     ) -> None: ...
     def __call__(self, *args: ArrayLike, **kwargs: Any) -> Any: ...
 

@@ -84,8 +84,14 @@ class Constants:
         return found[1]
 
 
+Worded = Callable[[runner.StatusError, Plan, tuple], BaseException]
+
+
 class BoundCall:
-    """A plan and the object that runs it."""
+    """A plan, and the object that runs it: ``call(*arrays)``.
+
+    rebind: asked when the arguments are not exactly the plan's; worded: makes the user's exception of a status, None leaves the status.
+    """
 
     __slots__ = ("call", "plan")
 
@@ -94,26 +100,16 @@ class BoundCall:
         graph: Graph,
         rebind: Callable[..., Any],
         runtime: Runtime,
+        worded: Worded | None = None,
         lock: runner.StepLock | None = None,
         scalar: bool = False,
         checks: dict[int, Any] | None = None,
     ) -> None:
-        self.plan: Plan = compile_graph(graph, graph.name, flush=True, **runtime.plan_options)
-        self.call = self.plan.call(rebind, lock, scalar, checks)
+        plan = self.plan = compile_graph(graph, graph.name, flush=True, **runtime.plan_options)
+        in_words = None if worded is None else lambda error, arguments: worded(error, plan, arguments)
+        self.call = plan.call(rebind, lock, scalar, checks, in_words)
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The outputs as a list; errors in the user's words."""
-        try:
-            result = self.call(*arrays)
-        except runner.StatusError as error:
-            raise self.plan.worded(error) from None
+        """The outputs as a list."""
+        result = self.call(*arrays)
         return [result] if len(self.plan.output_specs) == 1 else list(result)
-
-
-class Unbound:
-    """Stands in for the latest plan before there is one."""
-
-    __slots__ = ("call",)
-
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self.call = call

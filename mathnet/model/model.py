@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,12 +16,13 @@ from mathnet.graph.op import INPUT, as_tensor
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.graph.trace import Trace, current_trace
 from mathnet.graph.tree import flatten, unflatten
-from mathnet.model.calls import BoundCall, Constants, Recent, Unbound
+from mathnet.model.calls import BoundCall, Constants, Recent
 from mathnet.model.checks import check_inputs, check_owned, check_reachable
 from mathnet.model.description import freeze_graph, thaw_graph
 from mathnet.model.inputs import arrange, cast_to, convert, match
 from mathnet.model.naming import mapping_keys, name_layers, name_variables, refuse_equal, unique
 from mathnet.model.parameters import VariableMapping
+from mathnet.plan import Plan
 from mathnet.plugin.bases import LAYER_CALL, Layer
 from mathnet.plugin.host import current_runtime
 from mathnet.store import Variable
@@ -35,8 +36,10 @@ class Model(Layer):
     inputs: what :func:`Input` returned, or a list, tuple or mapping of such; outputs: tensors computed from them, alike.
     Raises GraphError when an output needs an Input that is not among ``inputs``, ArgumentError for equal names.
 
-    ``model(x)`` computes on arrays in inference mode at the lowest latency; on tensors it is a layer.  Several inputs are given as a
-    list, or as a mapping by name; several outputs come back in the form in which ``outputs`` was given.
+    ``model(x)`` computes on arrays in inference mode at the lowest latency; on tensors it is a layer.  ``model(x, training=True)`` uses
+    batch statistics and dropout (running statistics keep their values: only training steps change them).  Several inputs are given as
+    a list, or as a mapping by name; several outputs come back in the form in which ``outputs`` was given.  ShapeError or DTypeError
+    names the input when arrays do not fit.
     Any number of threads may call one model at once; a call beside a training step may see old and new weights mixed.
     Models pickle and copy.
 
@@ -48,6 +51,8 @@ class Model(Layer):
     >>> list(model.parameters)
     ['dense/kernel', 'dense/bias']
     """
+
+    __slots__ = ("_call",)  # what a call of the model calls, see the end of this file
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
         super().__init__(name)
@@ -93,7 +98,7 @@ class Model(Layer):
         self.lock = runner.StepLock()
         self.constants = Constants()
         self._bound: Recent[BoundCall] = Recent(PLANS)
-        self._latest: BoundCall | Unbound = Unbound(self._rebind)
+        self._call: Callable[..., Any] = self._rebind
 
     def _stem(self, tensor: Tensor) -> str:
         layer = tensor.node.attrs.get("layer")
@@ -152,20 +157,6 @@ class Model(Layer):
         return f"model {self.name!r}" if self.name else "model"
 
     # ---- calling -----------------------------------------------------------------------------------------------------
-    def __call__(self, *inputs: Any, training: bool | None = None) -> Any:
-        """The outputs for ``inputs``: arrays give arrays, tensors give tensors.
-
-        training: use batch statistics and dropout (running statistics keep their values: only training steps change them).
-        Raises ShapeError or DTypeError naming the input when the arrays do not fit.
-        """
-        if training is not None:
-            return self._rebind(*inputs, training=training)
-        latest = self._latest
-        try:
-            return latest.call(*inputs)
-        except runner.StatusError as error:
-            raise latest.plan.worded(error) from None  # type: ignore[union-attr]  # only bound calls refuse data
-
     def _rebind(self, *inputs: Any, training: bool | None = None) -> Any:
         """A call that the plan at hand does not fit: converts the arrays, finds or makes their plan."""
         x = inputs[0] if len(inputs) == 1 else inputs
@@ -179,7 +170,7 @@ class Model(Layer):
         if training:
             arrays = [*arrays, np.array(float(self.runtime.next_count()))]
         elif self._output_structure.kind in ("leaf", "tuple"):
-            self._latest = bound
+            self._call = bound.call
         return self._nested(bound.run(arrays))
 
     def arrays(self, x: Any) -> list[np.ndarray]:
@@ -201,7 +192,7 @@ class Model(Layer):
         inputs = [*graph.inputs, step] if training else graph.inputs
         shown = ", ".join(f"{dim} {size}" for dim, size in sizes.items())
         graph = Graph(inputs, graph.outputs, name=f"{self.name or 'model'}({shown})")
-        return BoundCall(self.constants.settle(graph), self._rebind, self.runtime)
+        return BoundCall(self.constants.settle(graph), self._rebind, self.runtime, _worded)
 
     def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[Dim, int]) -> list[np.ndarray]:
         """The outputs in inference mode for arrays that fit already."""
@@ -357,6 +348,15 @@ class Model(Layer):
     def __repr__(self) -> str:
         counted = sum(v.array.size for v in self._named.values() if v.kind == "parameter")
         return f"<{type(self).__name__}{f' {self.name!r}' if self.name else ''}: {len(self._layers)} layers, {counted:,} weights>"
+
+
+# ``model(x)`` is the hottest call that there is, and a Python frame around it costs as much as a small network.  So ``__call__`` is
+# the slot itself: calling a model calls the object in it, which is the latest plan's Call, or ``_rebind`` before there is one.
+Model.__call__ = Model._call  # type: ignore[method-assign, assignment, misc]
+
+
+def _worded(error: runner.StatusError, plan: Plan, arguments: tuple) -> BaseException:
+    return plan.worded(error)
 
 
 @contextmanager

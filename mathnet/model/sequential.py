@@ -19,7 +19,7 @@ class Sequential(Model):
 
     >>> import mathnet as mn
     >>> mlp = mn.Sequential([mn.layers.Dense(16, activation="relu"), mn.layers.Dense(3)], input_shape=(8,))
-    >>> mlp(np.zeros((1, 8), np.float32)).shape
+    >>> mlp([[0.0] * 8]).shape
     (1, 3)
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from mathnet._kernels import runner
 from mathnet.errors import ArgumentError, ShapeError
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.tensor import Spec
-from mathnet.model.calls import BoundCall, Recent, Unbound
+from mathnet.model.calls import BoundCall, Recent
 from mathnet.model.evaluate import Evaluator
 from mathnet.model.inputs import match
 from mathnet.model.model import Model
@@ -92,7 +92,7 @@ class Trainer:
         self.steps_per_epoch: int | None = None
         self.evaluator = Evaluator(model, self.objective)
         self._bound: Recent[BoundCall] = Recent(PLANS)
-        self._latest: Any = Unbound(self._rebind)
+        self._call: Callable[..., float] = self._rebind  # later the latest plan's Call
         self._seen: tuple[tuple[Spec, ...], tuple[Spec, ...]] | None = None
 
     # ---- where it stands ---------------------------------------------------------------------------------------------
@@ -123,25 +123,16 @@ class Trainer:
         Raises ShapeError, DTypeError or DataError, with nothing changed, for data that do not fit: wrong shapes, a label out of
         range, NaN in targets, weights that sum to zero.
         """
-        latest = self._latest
-        try:
-            if sample_weight is None:
-                return latest.call(x, y)
-            return latest.call(x, y, sample_weight)
-        except runner.StatusError as error:
-            given = [x, y] if sample_weight is None else [x, y, sample_weight]
-            raise refused(error, latest.plan, self._names(sample_weight is not None), given) from None
+        if sample_weight is None:
+            return self._call(x, y)
+        return self._call(x, y, sample_weight)
 
     def _rebind(self, x: Any, y: Any, sample_weight: Any = None) -> float:
         """A step that the plan at hand does not fit: converts the arrays, finds or makes their plan."""
         data = self.data(x, y, sample_weight)
-        weighted = sample_weight is not None
-        bound = self.bound(self.signature(data, len(data[0]), weighted))
-        self._latest = bound
-        try:
-            return bound.call(*data)
-        except runner.StatusError as error:
-            raise refused(error, bound.plan, self._names(weighted), data) from None
+        bound = self.bound(self.signature(data, len(data[0]), sample_weight is not None))
+        self._call = bound.call
+        return bound.call(*data)
 
     def data(self, x: Any, y: Any, sample_weight: Any = None) -> list[np.ndarray]:
         """Inputs, targets and weights as checked arrays of the right types; arrays that are right already are not copied."""
@@ -176,7 +167,11 @@ class Trainer:
         specs = [*signature.inputs, *signature.targets]
         checks = checks_of(specs, len(signature.inputs), len(signature.targets))
         graph = step_graph(self, signature)
-        return BoundCall(graph, self._rebind, self.model.runtime, self.model.lock, True, checks)
+
+        def worded(error: runner.StatusError, plan: Plan, arguments: tuple) -> BaseException:
+            return refused(error, plan, self._names(signature.weighted), arguments)
+
+        return BoundCall(graph, self._rebind, self.model.runtime, worded, self.model.lock, True, checks)
 
     def _names(self, weighted: bool) -> list[str]:
         model = self.model

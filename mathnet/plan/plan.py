@@ -139,11 +139,17 @@ class Plan:
 
     # ---- running ----
     def call(
-        self, rebind: Callable, lock: Any = None, scalar: bool = False, checks: dict[int, Any] | None = None
+        self,
+        rebind: Callable,
+        lock: Any = None,
+        scalar: bool = False,
+        checks: dict[int, Any] | None = None,
+        worded: Callable | None = None,
     ) -> runner.Call:
         """The hot path: takes the input arrays, then the captures; ``rebind`` is asked when they are not exactly right.
 
-        checks: position of an input → "nan" or ("index", limit), what its values must fulfil.
+        checks: position of an input → "nan" or ("index", limit), what its values must fulfil; worded: (StatusError, arguments) → the
+        exception to raise in its place.
         """
         inputs = []
         for index, spec in enumerate(self.input_specs):
@@ -161,7 +167,7 @@ class Plan:
         outputs = [
             runner.OutputSpec(len(inputs) + k, s.dtype, s.shape) for k, s in enumerate(self.output_specs)
         ]
-        return runner.Call(self.program, inputs, outputs, rebind, lock, scalar)
+        return runner.Call(self.program, inputs, outputs, rebind, lock, scalar, worded)
 
     def __call__(
         self, inputs: Sequence[np.ndarray], captures: Sequence[np.ndarray] | None = None

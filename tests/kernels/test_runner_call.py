@@ -177,6 +177,23 @@ def test_a_nan_far_into_a_large_target_is_found(kernels):
         assert caught.value.position == 2 * 10_007 + 9_999
 
 
+def test_a_status_is_worded_by_the_owner_of_the_call(kernels):
+    program = Program([kernels.refuse_nan(X, 4)], 0, 1, 1)
+    seen = []
+
+    def worded(error, arguments):
+        seen.append((error.position, arguments))
+        return LookupError("in words")
+
+    call = Call(program, [InputSpec(0, np.float32, (4,))], [], no_rebind, worded=worded)
+    x = np.array([1, 2, np.nan, 4], dtype=np.float32)
+    with pytest.raises(LookupError, match="in words"):
+        call(x)
+    (position, arguments), *more = seen
+    assert position == 2 and arguments[0] is x and len(arguments) == 1 and not more
+    call(np.ones(4, dtype=np.float32))
+
+
 def test_a_failing_instruction_raises_and_the_call_works_again(kernels):
     program = Program([kernels.refuse_nan(X, 4), kernels.affine(X, Y, 4, 1)], 0, 2, 2)
     lock = StepLock()

@@ -36,6 +36,7 @@ cdef class Call:
             result is returned.
         lock: a StepLock that is held while the program runs, or None.
         scalar: give 0-d results as Python floats instead of NumPy scalars.
+        worded: called as ``worded(error, args)`` with the StatusError of a call; what it returns is raised in its place.
 
     Returns one result as itself, several as a tuple.  Results are new arrays that belong to the caller.
     Raises ``StatusError`` when an input or an instruction refuses its data, and what a host operation or a
@@ -49,6 +50,7 @@ cdef class Call:
     cdef readonly object rebind
     cdef readonly StepLock lock
     cdef readonly bint scalar
+    cdef readonly object worded
     cdef readonly int64_t completed_steps
     cdef Block block
     cdef Argument *arguments           # inputs, then outputs
@@ -58,7 +60,7 @@ cdef class Call:
     cdef int64_t checked_at            # the bind_count at which all externals were known to have a value
 
     def __init__(
-        self, Program program not None, inputs, outputs, rebind, StepLock lock=None, bint scalar=False
+        self, Program program not None, inputs, outputs, rebind, StepLock lock=None, bint scalar=False, worded=None
     ):
         if self.program is not None:
             raise TypeError("a Call cannot be initialised twice")
@@ -68,6 +70,7 @@ cdef class Call:
         self.rebind = rebind
         self.lock = lock
         self.scalar = scalar
+        self.worded = worded
         self.checked_at = -1
         self.n_inputs = len(self.inputs)
         self.n_outputs = len(self.outputs)
@@ -200,7 +203,7 @@ cdef class Call:
             if self.lock is not None:
                 self.lock.give()
         if error is not None:
-            raise error
+            raise error if self.worded is None else self.worded(error, as_tuple(args, self.n_inputs))
         return result
 
     cdef inline object scalar_result(self, Argument *argument, Workspace workspace):
