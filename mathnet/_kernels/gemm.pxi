@@ -52,10 +52,13 @@ cdef enum:
     PANEL_K = 512           # rows of a panel of B: 32 KB with AVX2, the first-level cache
     PACKED_K = 256          # the same beside packed A
     STRIP_K = 64            # rows of B that one row of A visits before the next strip: keeps the reads sequential
+    WIDE_STRIP_K = 8        # the same when a row of B is longer than WIDE_STRIPS strips
+    WIDE_STRIPS = 8
     PIECE_ROWS = 192        # a piece of A (rows x PACKED_K) stays in the second-level cache
     PIECE_PANELS = 32
     PIECE_PRODUCTS = 1 << 20    # multiply-adds that are worth a chunk of their own: 12 us
     PIECES_WANTED = 8
+    ROW_PIECES = 4          # one row of A: wide pieces, as each visits every page of B
 
 
 ctypedef struct gemm_t:
@@ -105,9 +108,11 @@ cdef pieces_t gemm_pieces(const gemm_t *d) noexcept nogil:
             p.matrices = PIECE_PRODUCTS // products
         p.chunks = chunk_count(d.batch, p.matrices)
         return p
-    wanted = at_most(products // PIECE_PRODUCTS, PIECES_WANTED)
+    wanted = at_most(products // PIECE_PRODUCTS, PIECES_WANTED if d.m > 1 else ROW_PIECES)
     p.row_pieces = chunk_count(d.m, PIECE_ROWS)
-    p.column_pieces = chunk_count(d.n, PIECE_PANELS * TILE_COLUMNS)
+    if p.row_pieces > 2:        # shared fairly by 2 and by 4 threads
+        p.row_pieces = (p.row_pieces + 3) // 4 * 4
+    p.column_pieces = chunk_count(d.n, PIECE_PANELS * TILE_COLUMNS) if d.m > 1 else 1
     while p.row_pieces * p.column_pieces < wanted:
         if d.m >= 96 * p.row_pieces:
             p.row_pieces *= 2
@@ -128,7 +133,7 @@ cdef pieces_t gemm_pieces(const gemm_t *d) noexcept nogil:
 cdef void gemm_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
     cdef const gemm_t *d = <const gemm_t *>descriptor
     cdef pieces_t p
-    cdef int64_t matrices = 1, axis
+    cdef int64_t matrices = 1, axis, columns
     cdef bint valid = (
         d.m >= 0 and d.n >= 0 and d.k >= 0 and d.batch >= 0 and 0 <= d.activation < ACTIVATIONS
         and d.a_row >= 0 and d.a_col >= 0 and d.b_row >= 0 and d.b_col >= 0 and d.c_row >= 0)
@@ -143,9 +148,10 @@ cdef void gemm_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
     p = gemm_pieces(d)
     out.chunks = p.chunks
     out.scratch = product_scratch(p.rows if p.pack_a else 0)
-    # 95 % of the peak with two vectors a cycle; a matrix that is used once comes at 80 bytes a nanosecond
-    out.work = 20 + <double>d.batch * (
-        <double>(d.m * d.n * d.k) * sizeof(real) / 192 + <double>(d.k * d.n + d.m * d.n) * sizeof(real) / 80)
+    # 95 % of the peak on whole vectors; a matrix that is used once comes at 80 bytes a nanosecond
+    columns = chunk_count(d.n, VL) * VL
+    out.work = 20 + <double>d.batch * sizeof(real) * (
+        <double>(d.m * columns * d.k) / 192 + <double>(d.m * d.k + d.k * d.n + d.m * d.n) / 80)
 
 
 cdef int gemm_run(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
@@ -246,6 +252,8 @@ cdef void multiply_row(const product_t *p, real *scratch) noexcept nogil:
     cdef int64_t k0 = 0, n0, n1, strip = STRIP_COLUMNS, depth = STRIP_K
     if not in_place:        # B is contiguous along K: go deeper, over fewer columns
         strip, depth = STRIP_COLUMNS // 2, 4 * STRIP_K
+    elif p.n > WIDE_STRIPS * STRIP_COLUMNS:
+        depth = WIDE_STRIP_K
     t.a_row = t.c_row = 0
     t.a_col = p.a_col
     t.b_row = p.b_row
