@@ -22,7 +22,14 @@ DEBUG = os.environ.get("MATHNET_DEBUG") == "1"
 JOBS = int(os.environ.get("MATHNET_BUILD_JOBS") or 1)
 
 # -ffast-math would be faster still and wrong; contraction is off so that bits never depend on the compiler's mood.
-FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fvisibility=hidden", "-std=gnu11"]
+FLAGS = [
+    "-O3",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=off",
+    "-fvisibility=hidden",
+    "-std=gnu11",
+]
 # Python's own flags ask for debug information, which would be nine tenths of the installed size.
 FLAGS += ["-g"] if DEBUG else ["-g0"]
 X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -37,7 +44,9 @@ def chosen_isas() -> list[str]:
     names = [name.strip() for name in wanted.split(",")]
     for name in names:
         if name not in ISA_FLAGS:
-            raise SystemExit(f"MATHNET_BUILD_ISA: no instruction set {name!r} here; choose from {', '.join(ISA_FLAGS)}")
+            raise SystemExit(
+                f"MATHNET_BUILD_ISA: no instruction set {name!r} here; choose from {', '.join(ISA_FLAGS)}"
+            )
     return names
 
 
@@ -46,7 +55,11 @@ def kernel_tables() -> list[Extension]:
     GENERATED.mkdir(parents=True, exist_ok=True)
     source = ROOT / KERNELS / "table.pyx"
     # Cython finds the .pxi files through include_path, and writes the C anew when one of them is newer.
-    families = [str(path.relative_to(ROOT)) for pattern in ("*.pxi", "*.h") for path in sorted((ROOT / KERNELS).glob(pattern))]
+    families = [
+        str(path.relative_to(ROOT))
+        for pattern in ("*.pxi", "*.h")
+        for path in sorted((ROOT / KERNELS).glob(pattern))
+    ]
     tables = []
     for isa in chosen_isas():
         for real, macros in REALS.items():
@@ -92,7 +105,13 @@ def runner() -> Extension:
 
 
 def extensions() -> list[Extension]:
-    directives = {"language_level": 3, "boundscheck": DEBUG, "wraparound": False, "cdivision": True, "initializedcheck": DEBUG}
+    directives = {
+        "language_level": 3,
+        "boundscheck": DEBUG,
+        "wraparound": False,
+        "cdivision": True,
+        "initializedcheck": DEBUG,
+    }
     return cythonize(
         [*kernel_tables(), dispatch(), runner()],
         include_path=[str(KERNELS)],
@@ -112,7 +131,15 @@ setup(
     packages=packages(),
     package_dir={"mathnet_std": "plugins/mathnet_std"},
     package_data={
-        "mathnet": ["py.typed", "*.pyi", "data/*.npz", "data/*.md", "_kernels/*.pyi", "_kernels/*.pxd", "_kernels/*.h"],
+        "mathnet": [
+            "py.typed",
+            "*.pyi",
+            "data/*.npz",
+            "data/*.md",
+            "_kernels/*.pyi",
+            "_kernels/*.pxd",
+            "_kernels/*.h",
+        ],
         "mathnet_std": ["py.typed", "*.pyi"],
     },
     # Headers and Cython sources are for building; the headers that a compiled plugin needs are package data above.

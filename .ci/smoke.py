@@ -26,8 +26,9 @@ def run(*command: str) -> str:
 
 
 def main(form: str) -> None:
-    import mathnet
     import mathnet_std
+
+    import mathnet
 
     places = [Path(module.__file__).resolve() for module in (mathnet, mathnet_std)]
     in_tree = [place.is_relative_to(SOURCE) for place in places]

@@ -37,7 +37,9 @@ def stub() -> str:
     lines = [
         '"""Types of the public names; written by tools/write_stub.py."""',
         "",
-        "# ruff: noqa: I001", "", "from typing import Any",
+        "# ruff: noqa: I001",
+        "",
+        "from typing import Any",
         "",
     ]
     for home, names in sorted(mathnet._HOMES.items()):

@@ -67,7 +67,11 @@ cdef void plan_copy(const copy_t *d, copy_plan *p) noexcept nogil:
     for axis in range(d.rank):
         if d.shape[axis] == 1:
             continue
-        if n > 0 and p.source_stride[n - 1] == d.source_stride[axis] * d.shape[axis] and p.target_stride[n - 1] == d.target_stride[axis] * d.shape[axis]:
+        if (
+            n > 0
+            and p.source_stride[n - 1] == d.source_stride[axis] * d.shape[axis]
+            and p.target_stride[n - 1] == d.target_stride[axis] * d.shape[axis]
+        ):
             p.shape[n - 1] *= d.shape[axis]
         else:
             p.shape[n] = d.shape[axis]
@@ -137,7 +141,9 @@ cdef void copy_row(char *target, int64_t target_step, const char *source, int64_
             target[i * target_step] = source[i * source_step]
 
 
-cdef void transpose_block(char *target, int64_t target_step, const char *source, int64_t source_step, int64_t columns, int64_t n, int64_t itemsize) noexcept nogil:
+cdef void transpose_block(
+    char *target, int64_t target_step, const char *source, int64_t source_step, int64_t columns, int64_t n, int64_t itemsize
+) noexcept nogil:
     """target[c*target_step + i] = source[i*source_step + c] for c < columns, i < n; steps in elements."""
     cdef vec r[16]
     cdef int64_t whole = 0, c, i = 0, k

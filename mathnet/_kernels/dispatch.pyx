@@ -157,7 +157,10 @@ cdef class Kernel:
             if tail:
                 raise ValueError(f"kernel {self.name} takes no trailing array")
         elif len(tail) != values["n_ops"] * self.entry.tail_item:
-            raise ValueError(f"kernel {self.name}: n_ops = {values['n_ops']} items of {self.entry.tail_item} bytes expected after the descriptor, got {len(tail)} bytes")
+            raise ValueError(
+                f"kernel {self.name}: n_ops = {values['n_ops']} items of {self.entry.tail_item} bytes expected "
+                f"after the descriptor, got {len(tail)} bytes"
+            )
         try:
             return struct.pack("=" + "".join(codes), *slots) + tail
         except struct.error as error:

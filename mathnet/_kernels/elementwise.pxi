@@ -13,7 +13,9 @@ cdef extern from "vm_primitives.h":
     ctypedef struct mn_vm_op:
         uint16_t op, d, a, b, c, e
         double immediate
-    ctypedef void (*mn_vm_fn)(void *d, const void *a, const void *b, const void *c, const void *e, double immediate, int64_t n) noexcept nogil
+    ctypedef void (*mn_vm_fn)(
+        void *d, const void *a, const void *b, const void *c, const void *e, double immediate, int64_t n
+    ) noexcept nogil
     const mn_vm_fn *mn_vm_table
     const mn_vm_fn *mn_vm_integer_table
     const float *mn_vm_cost
@@ -116,7 +118,12 @@ cdef void arrange(machine *m, const elementwise_t *d) noexcept nogil:
         if d.shape[axis] == 1:
             held_apart |= not reduced
             continue
-        if count > 0 and summed[count - 1] == reduced and not (reduced and held_apart) and steps_alike(d, m.n_operands, source[count - 1], axis):
+        if (
+            count > 0
+            and summed[count - 1] == reduced
+            and not (reduced and held_apart)
+            and steps_alike(d, m.n_operands, source[count - 1], axis)
+        ):
             extent[count - 1] *= d.shape[axis]
             source[count - 1] = axis
         else:
@@ -247,7 +254,9 @@ cdef void load_constant_slots(machine *m, int64_t rows, int64_t columns) noexcep
                 m.load(<char *>m.registers[i] + row * columns * sizeof(real), o.base, o.dtype, o.step, columns)
 
 
-cdef void gather(const machine *m, const vm_operand *o, char *slot, const int64_t *first, int64_t column, int64_t rows, int64_t columns) noexcept nogil:
+cdef void gather(
+    const machine *m, const vm_operand *o, char *slot, const int64_t *first, int64_t column, int64_t rows, int64_t columns
+) noexcept nogil:
     """Copies a block of an operand into its slot."""
     cdef int64_t offset = offset_of(o, first) + column * o.step
     cdef int64_t item = item_bytes(o.dtype)
@@ -265,7 +274,9 @@ cdef void gather(const machine *m, const vm_operand *o, char *slot, const int64_
                 offset += o.stride[0] - m.extent[1] * o.stride[1]
 
 
-cdef void scatter(const machine *m, const vm_operand *o, const char *slot, const int64_t *first, int64_t column, int64_t rows, int64_t columns) noexcept nogil:
+cdef void scatter(
+    const machine *m, const vm_operand *o, const char *slot, const int64_t *first, int64_t column, int64_t rows, int64_t columns
+) noexcept nogil:
     """Copies a block from the slot of an output into the output."""
     cdef int64_t offset = offset_of(o, first) + column * o.step
     cdef int64_t item = item_bytes(o.dtype)

@@ -40,7 +40,9 @@ cdef void reduction_sizes(const machine *m, mn_sizes *out) noexcept nogil:
         out.finish = 1
 
 
-cdef inline char *partial_result(const machine *m, const reduction_plan *p, operand_t *operands, int64_t output, int64_t kept, int64_t piece) noexcept nogil:
+cdef inline char *partial_result(
+    const machine *m, const reduction_plan *p, operand_t *operands, int64_t output, int64_t kept, int64_t piece
+) noexcept nogil:
     return <char *>operands[m.n_operands] + ((output * m.kept_rows + kept) * p.pieces + piece) * p.columns * sizeof(real)
 
 
@@ -55,12 +57,18 @@ cdef void store_result(const machine *m, int64_t output, int64_t kept, int64_t c
     m.store(o.base + (offset_of(o, index) + column * o.step) * item_bytes(o.dtype), values, o.dtype, o.step, columns)
 
 
-cdef void finish_unit(const machine *m, const reduction_plan *p, operand_t *operands, int64_t kept, int64_t piece, int64_t column, int64_t columns) noexcept nogil:
+cdef void finish_unit(
+    const machine *m, const reduction_plan *p, operand_t *operands, int64_t kept, int64_t piece, int64_t column, int64_t columns
+) noexcept nogil:
     """Hands over the accumulators of a unit and clears them."""
     cdef int64_t output
     for output in range(m.d.n_outputs):
         if p.pieces > 1:
-            memcpy(partial_result(m, p, operands, output, kept, piece) + column * sizeof(real), accumulator_of(m, output), <size_t>columns * sizeof(real))
+            memcpy(
+                partial_result(m, p, operands, output, kept, piece) + column * sizeof(real),
+                accumulator_of(m, output),
+                <size_t>columns * sizeof(real),
+            )
         else:
             store_result(m, output, kept, column, columns, accumulator_of(m, output))
         m.reduction.start(accumulator_of(m, output), columns)
@@ -167,7 +175,13 @@ cdef void combine_pieces(machine *m, const reduction_plan *p, operand_t *operand
             while column < p.columns:
                 columns = at_most(p.columns - column, MN_BLOCK)
                 m.reduction.start(accumulator, columns)
-                m.reduction.rows(accumulator, partial_result(m, p, operands, output, kept, 0) + column * sizeof(real), p.pieces, p.columns, columns)
+                m.reduction.rows(
+                    accumulator,
+                    partial_result(m, p, operands, output, kept, 0) + column * sizeof(real),
+                    p.pieces,
+                    p.columns,
+                    columns,
+                )
                 store_result(m, output, kept, column, columns, accumulator)
                 column += columns
 

@@ -189,7 +189,10 @@ cdef void first_of_columns(const real *x, int64_t rows, int64_t stride, bint sma
 
 
 cdef int arg_reduce_run(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
-    """y[o, i] = the first r where x[o, r, i] is largest (smallest), or NaN.  Operands: x (outer, reduced, inner) IN, y (outer, inner) int64 OUT."""
+    """y[o, i] = the first r where x[o, r, i] is largest (smallest), or NaN.
+
+    Operands: x (outer, reduced, inner) IN, y (outer, inner) int64 OUT.
+    """
     cdef const arg_reduce_t *d = <const arg_reduce_t *>descriptor
     cdef int64_t per_chunk = arg_reduce_rows_per_chunk(d)
     cdef int64_t begin = chunk * per_chunk

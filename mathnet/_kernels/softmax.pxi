@@ -163,7 +163,9 @@ cdef void softmax_columns(real *y, const real *x, int64_t n, int64_t stride, int
             v_store_lanes(y + i * stride, v_load_lanes(y + i * stride, lanes) * factor, lanes)
 
 
-cdef void softmax_grad_columns(real *dx, const real *dy, const real *y, int64_t n, int64_t stride, int lanes, bint logarithm) noexcept nogil:
+cdef void softmax_grad_columns(
+    real *dx, const real *dy, const real *y, int64_t n, int64_t stride, int lanes, bint logarithm
+) noexcept nogil:
     cdef vec total = v_splat(0)
     cdef vec a, b
     cdef int64_t i

@@ -49,9 +49,7 @@ def test_unread_carries_ys_slices_and_constants_are_dropped():
 
 def test_carries_that_a_read_result_needs_stay():
     def f(x):
-        (a, *_), _ = mn.scan(
-            lambda s, t: ((s[0] + s[1], s[1] + s[2], s[2] + t), None), (np.zeros(2),) * 3, x
-        )
+        (a, *_), _ = mn.scan(lambda s, t: ((s[0] + s[1], s[1] + s[2], s[2] + t), None), (np.zeros(2),) * 3, x)
         return a
 
     graph, arrays = traced(f, XS)
