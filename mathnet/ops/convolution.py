@@ -1,4 +1,7 @@
-"""Two-dimensional convolution (cross-correlation) and its two transposes; each is the derivative of the others."""
+"""Two-dimensional convolution (cross-correlation) and its two transposes; each is the derivative of the others.
+
+The functions that users call stand in :mod:`mathnet.ops.convolution_forms`.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from mathnet.errors import ArgumentError, DTypeError, ShapeError
-from mathnet.graph.dim import Dim, show_shape
-from mathnet.graph.dtypes import is_float, promote
-from mathnet.graph.op import OPS, Op, as_tensor, count, graph_function, register
+from mathnet.graph.op import Op, count, register
 from mathnet.graph.tensor import Spec, Tensor
-from mathnet.ops.elementwise import match
 from mathnet.ops.matmul import ACTIVATION_CODES
-from mathnet.ops.windows import Padding, Pair, out_size, padding_of, pair
+from mathnet.ops.windows import Padding, Pair, out_size
 
 
 def _taps(
@@ -278,54 +277,3 @@ class Conv2DBackwardWeight(Convolution):
 
 CONV2D = register(Conv2D())
 BACKWARD_INPUT, BACKWARD_WEIGHT = register(Conv2DBackwardInput()), register(Conv2DBackwardWeight())
-
-
-@graph_function
-def conv2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Two-dimensional cross-correlation, as in PyTorch.
-
-    x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O) → (N, O, H', W').  stride, dilation: int or pair; padding: int, pair,
-    ((top, bottom), (left, right)), "valid" or "same".  Raises ShapeError, DTypeError or ArgumentError naming the argument.
-
-    >>> import numpy as np, mathnet as mn
-    >>> mn.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)))[0, 0]
-    array([[4., 4.],
-           [4., 4.]])
-    """
-    x, weight = as_tensor(x, "conv2d: x"), as_tensor(weight, "conv2d: weight")
-    for argument, tensor in (("x", x), ("weight", weight)):
-        if tensor.ndim != 4:
-            raise ShapeError(
-                f"conv2d: {argument} must have four axes, but its shape is {show_shape(tensor.shape)}"
-            )
-    if not (is_float(x.dtype) and is_float(weight.dtype)):
-        raise DTypeError(
-            f"conv2d: x has element type {x.dtype} and weight {weight.dtype}; float types are needed, use mn.cast"
-        )
-    if not isinstance(groups, int) or groups < 1:
-        raise ArgumentError(f"conv2d: groups must be a positive int, not {groups!r}")
-    channels, filters = x.shape[1], weight.shape[0]
-    if isinstance(channels, Dim) or channels != weight.shape[1] * groups or filters % groups:
-        raise ShapeError(
-            f"conv2d: x of shape {show_shape(x.shape)} and weight of shape {show_shape(weight.shape)} do not fit with groups={groups}: "
-            f"x has {channels} channels, weight takes {weight.shape[1]}·{groups}"
-        )
-    dtype, _ = promote((x.spec, weight.spec))
-    x, weight = (t if t.dtype == dtype else OPS["cast"](t, dtype=dtype) for t in (x, weight))
-    strides, dilations = pair("conv2d", "stride", stride), pair("conv2d", "dilation", dilation)
-    paddings = padding_of("conv2d", padding, x.shape[2:], weight.shape[2:], strides, dilations)
-    y = CONV2D(x, weight, stride=strides, padding=paddings, dilation=dilations, groups=groups)
-    if bias is None:
-        return y
-    bias = as_tensor(bias, "conv2d: bias")
-    if bias.shape != (filters,):
-        raise ShapeError(f"conv2d: bias must have shape ({filters},), not {show_shape(bias.shape)}")
-    return OPS["add"](y, match(OPS["reshape"](bias, shape=(1, filters, 1, 1)), y))

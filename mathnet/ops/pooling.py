@@ -1,4 +1,7 @@
-"""Two-dimensional pooling: maxima and means of windows, with derivatives of any order."""
+"""Two-dimensional pooling: maxima and means of windows, with derivatives of any order.
+
+The functions that users call stand in :mod:`mathnet.ops.pooling_forms`.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from mathnet.errors import ArgumentError, DTypeError, ShapeError
-from mathnet.graph.dim import show_shape
-from mathnet.graph.dtypes import UINT8, is_float
-from mathnet.graph.op import Op, as_tensor, count, graph_function, register
+from mathnet.graph.dtypes import UINT8
+from mathnet.graph.op import Op, count, register
 from mathnet.graph.tensor import Node, Spec, Tensor
-from mathnet.ops.windows import Padding, Pair, out_size, padding_of, pair
+from mathnet.ops.windows import Padding, Pair, out_size
 
-_LARGEST_WINDOW = 255  # the place of the maximum inside its window is kept in one byte
+LARGEST_WINDOW = 255  # the place of the maximum inside its window is kept in one byte
 
 
 def _windows(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding, outside: float) -> np.ndarray:
@@ -285,63 +286,3 @@ MAX_POOL2D, MAX_POOL2D_BACKWARD, MAX_POOL2D_GATHER = (
     register(MaxPool2DGather()),
 )
 AVG_POOL2D, AVG_POOL2D_BACKWARD = register(AvgPool2D()), register(AvgPool2DBackward())
-
-
-def _arguments(
-    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any
-) -> tuple[Tensor, dict[str, Any]]:
-    x = as_tensor(x, f"{name}: x")
-    if x.ndim != 4:
-        raise ShapeError(
-            f"{name}: x must have four axes (N, C, H, W), but its shape is {show_shape(x.shape)}"
-        )
-    if not is_float(x.dtype):
-        raise DTypeError(f"{name}: x has element type {x.dtype}; a float type is needed, use mn.cast")
-    kernel = pair(name, "kernel_size", kernel_size)
-    strides = kernel if stride is None else pair(name, "stride", stride)
-    paddings = padding_of(name, padding, x.shape[2:], kernel, strides, (1, 1))
-    for axis, (before, after) in enumerate(paddings):
-        if max(before, after) >= kernel[axis]:
-            raise ArgumentError(
-                f"{name}: padding {paddings} must be smaller than the window {kernel}, or windows would lie outside of x"
-            )
-    return x, {"kernel": kernel, "stride": strides, "padding": paddings}
-
-
-@graph_function
-def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Tensor:
-    """The largest element of each window, as in PyTorch.
-
-    x (N, C, H, W) → (N, C, H', W'); kernel_size, stride (default: kernel_size): int or pair; padding: int, pair, nest, "valid" or
-    "same".  Raises ArgumentError for windows of more than 255 elements (use mn.max over axes for those).
-
-    >>> import numpy as np, mathnet as mn
-    >>> mn.max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)[0, 0]
-    array([[ 5.,  7.],
-           [13., 15.]])
-    """
-    x, attrs = _arguments("max_pool2d", x, kernel_size, stride, padding)
-    if attrs["kernel"][0] * attrs["kernel"][1] > _LARGEST_WINDOW:
-        raise ArgumentError(
-            f"max_pool2d: a window of {attrs['kernel']} has more than {_LARGEST_WINDOW} elements; "
-            "pool in two steps, or use mn.max over axes"
-        )
-    return MAX_POOL2D(x, **attrs)
-
-
-@graph_function
-def avg_pool2d(
-    x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, count_include_pad: bool = True
-) -> Tensor:
-    """The mean of each window, as in PyTorch.  Arguments as in :func:`max_pool2d`.
-
-    count_include_pad: whether padding counts as zeros; with padding "same" it never does.
-
-    >>> import numpy as np, mathnet as mn
-    >>> mn.avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)[0, 0]
-    array([[ 2.5,  4.5],
-           [10.5, 12.5]])
-    """
-    x, attrs = _arguments("avg_pool2d", x, kernel_size, stride, padding)
-    counted = bool(count_include_pad) and padding != "same"
-    return AVG_POOL2D(x, count_include_pad=counted, **attrs)

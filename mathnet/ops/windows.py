@@ -1,4 +1,4 @@
-"""Arguments of operations with sliding windows: strides, padding, dilation and the sizes that follow."""
+"""Arguments of operations with sliding windows over one, two or three axes: strides, padding, dilation and the sizes that follow."""
 
 from __future__ import annotations
 
@@ -9,38 +9,56 @@ from mathnet.graph.dim import Dim, show_shape
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
+#: One number for each axis that the window slides along; one pair (before, after) for each.
+Numbers = tuple[int, ...]
+Sides = tuple[Pair, ...]
+
+_SEVERAL = {1: "a tuple of one", 2: "a pair of them", 3: "a triple of them"}
+_PADDING_FORMS = {
+    1: "'valid', 'same', an int or (before, after)",
+    2: "'valid', 'same', an int, a pair or ((top, bottom), (left, right))",
+    3: "'valid', 'same', an int, a triple or ((front, back), (top, bottom), (left, right))",
+}
 
 
-def pair(name: str, argument: str, value: Any, least: int = 1) -> Pair:
-    """An int or a pair of ints ≥ ``least`` as a pair (vertical, horizontal)."""
-    values = value if isinstance(value, (tuple, list)) else (value, value)
+def numbers(name: str, argument: str, value: Any, axes: int, least: int = 1) -> Numbers:
+    """An int for every axis, or one int for each; all ≥ ``least``."""
+    values = value if isinstance(value, (tuple, list)) else (value,) * axes
     whole = all(hasattr(v, "__index__") and not isinstance(v, bool) for v in values)
-    if len(values) != 2 or not whole or any(v.__index__() < least for v in values):
-        raise ArgumentError(f"{name}: {argument} must be an int ≥ {least} or a pair of them, not {value!r}")
-    return values[0].__index__(), values[1].__index__()
+    if len(values) != axes or not whole or any(v.__index__() < least for v in values):
+        raise ArgumentError(f"{name}: {argument} must be an int ≥ {least} or {_SEVERAL[axes]}, not {value!r}")
+    return tuple([v.__index__() for v in values])
 
 
-def padding_of(name: str, padding: Any, size: tuple, window: Pair, stride: Pair, dilation: Pair) -> Padding:
-    """((top, bottom), (left, right)) from an int, a pair, such a nest, "valid" or "same" (the odd zero at the end)."""
-    if padding == "valid":
-        return (0, 0), (0, 0)
-    if padding == "same":
-        return _same(name, size[0], window[0], stride[0], dilation[0]), _same(
-            name, size[1], window[1], stride[1], dilation[1]
-        )
+def padding_of(
+    name: str, padding: Any, size: tuple, window: Numbers, stride: Numbers, dilation: Numbers
+) -> Sides:
+    """(before, after) for each axis from an int, one int for each axis, such a nest, "valid" or "same" (the odd zero at the end).
+
+    With one axis a pair of ints is (before, after).
+    """
+    axes = len(window)
     if isinstance(padding, str):
-        raise ArgumentError(
-            f"{name}: padding {padding!r} is unknown; "
-            "use 'valid', 'same', an int, a pair or ((top, bottom), (left, right))"
-        )
-    if (
-        isinstance(padding, (tuple, list))
-        and len(padding) == 2
-        and all(isinstance(p, (tuple, list)) for p in padding)
-    ):
-        return pair(name, "padding", padding[0], 0), pair(name, "padding", padding[1], 0)
-    vertical, horizontal = pair(name, "padding", padding, 0)
-    return (vertical, vertical), (horizontal, horizontal)
+        if padding == "valid":
+            return ((0, 0),) * axes
+        if padding == "same":
+            return tuple(
+                [_same(name, n, k, s, d) for n, k, s, d in zip(size, window, stride, dilation)],
+            )
+        raise ArgumentError(f"{name}: padding {padding!r} is unknown; use {_PADDING_FORMS[axes]}")
+    if isinstance(padding, (tuple, list)):
+        if len(padding) == axes and all(isinstance(p, (tuple, list)) for p in padding):
+            return tuple([_side(name, p, padding) for p in padding])
+        if axes == 1 and len(padding) == 2:
+            return (_side(name, padding, padding),)
+    return tuple([(n, n) for n in numbers(name, "padding", padding, axes, 0)])
+
+
+def _side(name: str, side: Any, padding: Any) -> Pair:
+    whole = all(hasattr(n, "__index__") and not isinstance(n, bool) for n in side)
+    if len(side) != 2 or not whole or any(n.__index__() < 0 for n in side):
+        raise ArgumentError(f"{name}: padding holds pairs (before, after) of ints ≥ 0, not {padding!r}")
+    return side[0].__index__(), side[1].__index__()
 
 
 def _same(name: str, size: Any, window: int, stride: int, dilation: int) -> Pair:
@@ -56,10 +74,11 @@ def _same(name: str, size: Any, window: int, stride: int, dilation: int) -> Pair
 
 
 def out_size(
-    name: str, size: tuple, window: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)
+    name: str, size: tuple, window: Numbers, stride: Numbers, padding: Sides, dilation: Numbers | None = None
 ) -> tuple:
-    """Number of window positions along both axes."""
+    """Number of window positions along each axis."""
     result = []
+    dilation = (1,) * len(window) if dilation is None else dilation
     for n, k, s, (before, after), d in zip(size, window, stride, padding, dilation):
         span = d * (k - 1) + 1
         padded = n + before + after
