@@ -37,7 +37,7 @@ def stub() -> str:
     lines = [
         '"""Types of the public names; written by tools/write_stub.py."""',
         "",
-        "# ruff: noqa: I001",
+        "# ruff: noqa: E501, I001",
         "",
         "from typing import Any",
         "",
