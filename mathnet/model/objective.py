@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mathnet.model.model import Model
 
 
+TRIAL = 6720  # batch size on which losses are tried: a multiple of 1 to 8, 10, 12, 14, 16, 32, 64
+
+
 class Ratio(NamedTuple):
     """A weighted average still in parts, so that batches can be added up: ``numerator / denominator``.
 
@@ -141,14 +144,15 @@ class Objective:
     def check(self, targets: Sequence[np.ndarray]) -> None:
         """Tries losses and metrics on targets of these shapes, once for each kind of them.
 
-        The trial uses a batch size that no other axis has, so that a broadcast across examples cannot pass unseen.
+        The trial uses a batch size that no other axis has, so that a broadcast across examples cannot pass unseen; it divides by
+        small numbers, for losses over pairs or triples of examples.
         """
         kind = tuple((t.shape[1:], t.dtype) for t in targets)
         if kind in self._seen:
             return
         shapes: list[tuple] = [t.shape for t in targets] + [t.shape for t in self.model.outputs]
         taken = {size for shape in shapes for size in shape[1:] if not isinstance(size, Dim)}
-        batch = next(size for size in range(7, 10**9, 2) if size not in taken)
+        batch = next(size for size in range(TRIAL, 10**9, TRIAL) if size not in taken)
         for k, (scores, target) in enumerate(zip(self.model.outputs, targets)):
             if any(isinstance(s, Dim) for s in scores.shape[1:]):
                 continue
