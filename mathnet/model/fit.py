@@ -58,7 +58,7 @@ def fit(
     trainer.callback_state = []
     trainer.stop_training = False
     trainer.steps_per_epoch = -(-len(data[0]) // batch_size)
-    trainer.order.begin(len(data[0]), shuffle)
+    trainer.order.begin(len(data[0]), shuffle and batch_size < len(data[0]))
     try:
         for callback in listed:
             callback.on_train_begin(trainer)

@@ -40,7 +40,7 @@ class Order:
         rows, shuffle = self._rows
         epochs = max(1, BLOCK // rows)
         block, index = divmod(self.epoch, epochs)
-        key = (rows, shuffle, self.seed, block)
+        key = (rows, self.seed, block) if shuffle else (rows,)
         if self._drawn is None or self._drawn[0] != key:
             drawn = np.tile(np.arange(rows, dtype=np.int64), (epochs, 1))
             if shuffle:

@@ -203,7 +203,7 @@ class Trainer:
         data = self.data(x, y, sample_weight)
         rows = len(data[0])
         losses = np.empty(count)
-        self.order.begin(rows, shuffle)
+        self.order.begin(rows, shuffle and batch_size < rows)  # one batch of all rows needs no order
         done = 0
         while done < count:
             run = self.order.next_run(batch_size, count - done, across=True)
