@@ -466,6 +466,8 @@ cdef int elementwise_run(const void *descriptor, operand_t *operands, int chunk,
     """Runs an elementwise program in real arithmetic.  Operands: the inputs IN, the outputs OUT."""
     cdef const elementwise_t *d = <const elementwise_t *>descriptor
     cdef machine m
+    if run_tiny(d, operands, <char *>scratch):
+        return MN_OK
     m.table = mn_vm_table
     m.reduction = &mn_reductions[d.reduce]
     m.load = load_reals

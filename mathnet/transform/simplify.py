@@ -146,7 +146,20 @@ def _cast(node: Node, inputs: tuple[Tensor, ...]) -> Tensor | None:
     return CONSTANT(spec=spec, value=np.asarray(number).astype(spec.dtype).item())
 
 
+def _reduce_single(node: Node, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    """A reduction over axes of size 1 only: the elements themselves."""
+    (x,), result = inputs, node.outputs[0]
+    axes = node.op.axes(x.spec, **node.attrs)  # type: ignore[attr-defined]
+    if x.dtype != result.dtype or any(x.shape[a] != 1 for a in axes):
+        return None
+    return x if x.shape == result.shape else OPS["reshape"](x, shape=result.shape)
+
+
 _REWRITES = {
+    "sum": _reduce_single,
+    "prod": _reduce_single,
+    "max": _reduce_single,
+    "min": _reduce_single,
     "cast": _cast,
     "multiply": _multiply,
     "divide": _divide,
