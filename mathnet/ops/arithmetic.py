@@ -127,7 +127,8 @@ def _quotient_type(name: str, specs: Sequence[Spec]) -> tuple[np.dtype, bool]:
 
 
 def _quotient_and_remainder(emit: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    """Code for ⌊x/y⌋ and x − y·⌊x/y⌋ of floats, exact while the quotient is a whole number that the type can hold.
+    """Code for ⌊x/y⌋ and x − y·⌊x/y⌋ of floats, exact while the quotient is a whole number that the type can hold
+    (on instruction sets without a fused multiply-add, quotients within rounding of a whole number may be taken for it).
 
     The rounded x/y is never below the true quotient's floor, and above it only by one: then the remainder, one fused
     multiply-add, has the wrong sign.
@@ -138,8 +139,9 @@ def _quotient_and_remainder(emit: Any, x: Any, y: Any) -> tuple[Any, Any]:
     crossed = emit("ne", emit("lt_imm", rest, immediate=0.0), emit("lt_imm", y, immediate=0.0))
     crossed = emit("logical_and", crossed, emit("ne_imm", rest, immediate=0.0))
     lower = emit("select", crossed, emit("add_imm", quotient, immediate=-1.0), quotient)
-    # x − x is NaN for an infinite x, which has no remainder, and 0 for all others
-    return emit("add", lower, emit("sub", x, x)), emit("select", crossed, emit("add", rest, y), rest)
+    # an infinite x has no remainder, hence no whole quotient (x − x is NaN for it, else 0); by zero the quotient is x/0
+    whole = emit("select", y, emit("add", lower, emit("sub", x, x)), quotient)
+    return whole, emit("select", crossed, emit("add", rest, y), rest)
 
 
 class FloorDivide(Elementwise):

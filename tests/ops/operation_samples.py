@@ -38,8 +38,8 @@ class Sample(NamedTuple):
         return [a.astype(real) if a.dtype.kind == "f" else a for a in self.arrays]
 
 
-#: Operations that hold graphs or draw numbers: their own test modules cover them.
-WITHOUT_SAMPLES = {"custom_vjp", "scan", "random_uniform", "random_normal", "random_bernoulli"}
+#: Operations that hold graphs: their own test modules cover them.
+WITHOUT_SAMPLES = {"custom_vjp", "scan"}
 
 
 def operations() -> list[Op]:

@@ -14,8 +14,15 @@ from mathnet.graph.tensor import Spec
 from mathnet.plan import compile_graph
 from mathnet.transform.gradient import gradient
 
-#: Tables of places and results that a derivative takes only to find kept values: it does not depend on them as numbers.
-_REDUNDANT = {"max_pool2d_backward": (1, 2), "max_pool2d_gather": (1, 2), "cross_entropy_backward": (3,)}
+#: Operands that a result does not depend on as on a number: results that are only there to find what was kept beside them,
+#: tables of places, what is held constant, and counters of draws.
+_HELD = {
+    "max_pool2d_backward": (1, 2),
+    "max_pool2d_gather": (1, 2),
+    "cross_entropy_backward": (3,),
+    "stop_gradient": (0,),
+    **{f"random_{name}": (0, 1) for name in ("uniform", "normal", "bernoulli")},
+}
 #: Piecewise constant, or without a derivative.
 _FLAT = {
     "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not", "isnan",
@@ -39,7 +46,7 @@ def weights_like(tensor, seed):
 
 def free(sample):
     """Positions of the operands that a derivative is taken for."""
-    held = _REDUNDANT.get(sample.op.name, ()) + ((0,) if sample.op.name == "stop_gradient" else ())
+    held = _HELD.get(sample.op.name, ())
     return [k for k, a in enumerate(sample.arrays) if a.dtype.kind == "f" and k not in held]
 
 
