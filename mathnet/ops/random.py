@@ -73,10 +73,11 @@ class RandomDraw(Op):
     def oracle(
         self, *counters: np.ndarray, shape: tuple, dtype: np.dtype, seed: int, stream: int, **attrs: Any
     ) -> np.ndarray:
-        step, index = (int(c) for c in (*counters, 0.0)[:2])
-        # whole pairs of the normal distribution
-        n = product(shape) + -product(shape) % 16
-        return self.values(*words(n, seed, stream, step, index), **attrs)[: product(shape)].reshape(shape)
+        step = int(counters[0])
+        index = int(counters[1]) if len(counters) > 1 else 0
+        n = int(np.prod(shape, dtype=np.int64))
+        bits = words(n + -n % 16, seed, stream, step, index)  # whole pairs of the normal distribution
+        return self.values(*bits, **attrs)[:n].reshape(shape)
 
     def values(self, upper: np.ndarray, lower: np.ndarray, **attrs: Any) -> np.ndarray:
         """The draw in float64, from the random bits of its elements; each distribution has its own."""

@@ -256,10 +256,9 @@ RESHAPE, TRANSPOSE, BROADCAST_TO, SLICE, UNSLICE, CONCATENATE = (
 def _size(name: str, value: Any) -> Any:
     if isinstance(value, Dim):
         return value
-    try:
-        return value.__index__()
-    except AttributeError:
-        raise ShapeError(f"{name}: a shape holds integers, not {value!r}") from None
+    if isinstance(value, Tensor) or not hasattr(value, "__index__"):
+        raise ShapeError(f"{name}: a shape holds whole numbers, not {value!r}")
+    return value.__index__()
 
 
 @graph_function
@@ -327,6 +326,8 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
     if len(pairs[0]) != len(pairs[1]):
         raise ShapeError(f"moveaxis: {len(pairs[0])} axes cannot move to {len(pairs[1])} positions")
     froms, tos = ([normalize_axis("moveaxis", a, x.ndim) for a in pair] for pair in pairs)
+    if len(set(froms)) != len(froms) or len(set(tos)) != len(tos):
+        raise ShapeError(f"moveaxis: source {source} or destination {destination} names an axis twice")
     order = [k for k in range(x.ndim) if k not in froms]
     for to, origin in sorted(zip(tos, froms)):
         order.insert(to, origin)
@@ -484,6 +485,8 @@ def _entry(entry: Any, axis: int, x: Tensor) -> tuple[int, int, Any, bool]:
             return 0, 1, n, True
         if isinstance(n, Dim):
             raise ShapeError(f"indexing: axis {axis} has the unknown size {n}; only ':' can be used there")
+        if entry.step == 0:
+            raise ArgumentError(f"indexing: the step of {entry} on axis {axis} must not be 0")
         start, stop, step = entry.indices(n)
         return start, step, len(range(start, stop, step)), True
     if isinstance(entry, (bool, np.bool_)) or not hasattr(entry, "__index__") or isinstance(entry, Tensor):
