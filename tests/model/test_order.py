@@ -1,7 +1,7 @@
 """The order of rows: a function of (seed, epoch), whole epochs, and a position that can be taken up again."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mathnet.model.order import Order
@@ -17,6 +17,7 @@ def rows_of(order, rows, batch, steps, limit=10**6):
     return [row for part in seen for row in part]
 
 
+@settings(deadline=None)
 @given(rows=st.integers(1, 60), batch=st.integers(1, 70), seed=st.integers(0, 2**64 - 1))
 def test_an_epoch_holds_every_row_once(rows, batch, seed):
     order = Order(seed)
@@ -42,6 +43,7 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     assert orders[0] != orders[1] and orders[0] != orders[2]
 
 
+@settings(deadline=None)
 @given(rows=st.integers(1, 3).map(lambda k: 4 * k), steps=st.integers(1, 30))
 def test_runs_across_epochs_are_the_same_rows(rows, steps):
     apart, across = Order(5), Order(5)
@@ -55,6 +57,7 @@ def test_runs_across_epochs_are_the_same_rows(rows, steps):
     assert (apart.epoch, apart.position) == (across.epoch, across.position)
 
 
+@settings(deadline=None)
 @given(limit=st.integers(1, 7))
 def test_pieces_are_the_whole(limit):
     assert rows_of(Order(1), 23, 5, 12) == rows_of(Order(1), 23, 5, 12, limit)
