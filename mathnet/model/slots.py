@@ -35,6 +35,8 @@ class HyperParameters(Mapping[str, float]):
         self._slots: dict[str, Variable] = {}
 
     def add(self, name: str, value: float) -> Variable:
+        if name in self._slots:
+            raise ArgumentError(f"two settings of this training are named {name!r}; leave one of them out")
         self._slots[name] = slot(name, value)
         return self._slots[name]
 

@@ -332,6 +332,17 @@ def test_broken_optimizers_are_found_when_the_trainer_is_made(returned, error, w
         mn.Trainer(build(), loss="mse", optimizer=Bad(returned))
 
 
+def test_two_settings_of_one_name_are_refused():
+    class Clipping(mn.optimizers.SGD):
+        def __init__(self, learning_rate=0.1, clip_norm=1.0):
+            super().__init__(learning_rate)
+            self.clip_norm = clip_norm
+
+    with pytest.raises(mn.ArgumentError, match="'clip_norm'"):
+        mn.Trainer(build(), loss="mse", optimizer=Clipping(), clip_norm=2.0)
+    assert mn.Trainer(build(), loss="mse", optimizer=Clipping()).hyper["clip_norm"] == 1.0
+
+
 def test_what_is_no_optimizer_is_refused():
     for bad, error in ((3, mn.ArgumentError), (object(), mn.ArgumentError), ("adm", mn.UnknownKeyError)):
         with pytest.raises(error, match="optimizer"):
