@@ -1,4 +1,4 @@
-"""Cross-entropy of scores against class indices or class probabilities, one value per example."""
+"""Cross-entropy of scores against class indices or class probabilities, and the same of log-probabilities; one value per example."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 
 from mathnet.errors import DTypeError, ShapeError
-from mathnet.graph.dim import product, show_shape
+from mathnet.graph.dim import Dim, product, show_shape
 from mathnet.graph.dtypes import INT64, is_float
 from mathnet.graph.op import FUNCTIONS, OPS, Op, as_tensor, count, graph_function, register
 from mathnet.graph.tensor import Node, Spec, Tensor
+from mathnet.ops.comparison import where
+from mathnet.ops.filled import one_hot
+from mathnet.ops.indexing import take
+from mathnet.ops.reduction import sum_
 
 
 def _log_softmax(z: np.ndarray) -> np.ndarray:
@@ -181,3 +185,44 @@ def cross_entropy(logits: Any, targets: Any) -> Tensor:
         logits,
         targets if is_float(targets.dtype) or targets.dtype == INT64 else OPS["cast"](targets, dtype=INT64),
     )
+
+
+def log_probabilities(name: str, value: Any) -> Tensor:
+    """The first operand of a loss of log-probabilities."""
+    scores = as_tensor(value, f"{name}: log_probs")
+    if not is_float(scores.dtype):
+        raise DTypeError(f"{name}: log_probs have element type {scores.dtype}; a float type is needed")
+    return scores
+
+
+def labels_in_range(labels: Tensor, classes: int) -> Tensor:
+    """The labels; one outside of 0 … classes − 1 ends the run with an error."""
+    return take(np.arange(classes), labels)
+
+
+@graph_function
+def nll_loss(log_probs: Any, targets: Any) -> Tensor:
+    """−log_probs[target]: the negative log-likelihood of class indices, one value for each.
+
+    log_probs (…, C), targets (…) int64 → (…).  ``mn.cross_entropy`` is this of ``mn.log_softmax``.  An index outside of 0 … C−1 is a
+    DataError.
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.nll_loss(np.log([[0.25, 0.75]]), [1])
+    array([0.28768207])
+    """
+    scores = log_probabilities("nll_loss", log_probs)
+    if scores.ndim == 0 or isinstance(scores.shape[-1], Dim):
+        raise ShapeError(
+            f"nll_loss: log_probs of shape {show_shape(scores.shape)} need a last axis of classes"
+        )
+    classes = scores.shape[-1]
+    labels = as_tensor(targets, "nll_loss: targets")
+    if labels.dtype != INT64:
+        raise DTypeError(f"nll_loss: targets must be integers, not {labels.dtype}")
+    if labels.shape != scores.shape[:-1]:
+        raise ShapeError(
+            f"nll_loss: targets must have shape {show_shape(scores.shape[:-1])}, not {show_shape(labels.shape)}"
+        )
+    chosen = one_hot(labels_in_range(labels, classes), classes, dtype=np.bool_)
+    return -sum_(where(chosen, scores, 0.0), axis=-1)
