@@ -155,18 +155,12 @@ cdef void pack_windows(const windows_t *b, int64_t k0, int64_t k, int64_t pixel,
         copy_vectors(b, k0, k, source, target, vectors, panel)
 
 
-cdef void multiply_windows(const weights_t *a, int64_t m, const windows_t *b, int64_t pixels, real *c, int64_t c_row,
-                           const epilogue_t *epilogue, real *panels) noexcept nogil:
-    """C (m, pixels) = epilogue(A·B) for the first `pixels` columns of the implicit matrix.
+cdef void multiply_windows(const weights_t *a, int64_t m, const windows_t *b, int64_t first, int64_t pixels,
+                           real *c, int64_t c_row, const epilogue_t *epilogue, real *panels) noexcept nogil:
+    """Columns first … pixels - 1 of epilogue(A·B) for the implicit matrix B, to c[row * c_row + column - first].
 
-    panels: scratch of WINDOW_PANELS panels of WINDOW_K rows, and VL elements.
+    panels: scratch of panels_elements() elements.
     """
-    multiply_window_run(a, m, b, 0, pixels, c, c_row, epilogue, panels)
-
-
-cdef void multiply_window_run(const weights_t *a, int64_t m, const windows_t *b, int64_t first, int64_t pixels,
-                              real *c, int64_t c_row, const epilogue_t *epilogue, real *panels) noexcept nogil:
-    """The columns first … pixels - 1 of the product, to c[row * c_row + column - first]."""
     if m == 1 and not b.exact:
         multiply_window_row(a, b, first, pixels, c, epilogue)
         return
@@ -383,7 +377,7 @@ cdef int conv2d_forward(const void *descriptor, operand_t *operands, int chunk, 
         a.data = <const real *>operands[1] + (group * o + m) * k
         epilogue.bias = <const real *>operands[2] + group * o + m if d.bias else NULL
         multiply_windows(
-            &a, at_most(o - m, u.m), &b, rows * d.out_w,
+            &a, at_most(o - m, u.m), &b, 0, rows * d.out_w,
             <real *>operands[2 + d.bias] + ((image * d.o + group * o + m) * d.out_h + row) * d.out_w,
             d.out_h * d.out_w, &epilogue if d.bias or d.activation else NULL, panels)
         unit += 1

@@ -122,7 +122,7 @@ cdef void multiply_phase(const conv2d_t *d, const weights_t *a, int64_t m, const
         return
     while p0 < pixels:
         p1 = at_most(p0 + width, pixels)
-        multiply_window_run(a, m, b, p0, p1, results, width, NULL, panels)
+        multiply_windows(a, m, b, p0, p1, results, width, NULL, panels)
         for channel in range(m):
             p = p0
             while p < p1:
@@ -204,7 +204,7 @@ cdef int conv2d_backward_input(const void *descriptor, operand_t *operands, int 
                     pixels = (ys.end - ys.begin) * b.columns
                     if pointwise:                       # rows follow each other without a gap
                         b.columns = pixels
-                    multiply_windows(&a, m, &b, pixels, dx + (ys.begin - d.pad_top) * d.w, d.h * d.w, NULL, panels)
+                    multiply_windows(&a, m, &b, 0, pixels, dx + (ys.begin - d.pad_top) * d.w, d.h * d.w, NULL, panels)
                 else:
                     multiply_phase(d, &a, m, &b, (ys.end - ys.begin) * b.columns,
                                    dx + (ys.begin * d.stride_h + phase_h - d.pad_top) * d.w

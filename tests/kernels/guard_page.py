@@ -1,4 +1,7 @@
-"""Arrays that end where readable memory ends: one element too far is a segmentation fault."""
+"""Arrays that end where readable memory ends: one element too far is a segmentation fault.
+
+`run` gives kernels scratch memory and a shared buffer of that kind too, exactly as large as they asked for.
+"""
 
 import ctypes
 import mmap
@@ -32,3 +35,28 @@ def copy(values):
     array = empty(values.shape, values.dtype)
     array[...] = values
     return array
+
+
+_FAULT_BYTES = 64  # where a kernel writes its fault, directly before scratch
+
+
+def _aligned(size):
+    """At least `size` bytes, 64-byte aligned, fewer than 64 bytes before the guard page; NaN for every real type."""
+    memory = empty(-(-size // 64) * 64, "uint8")
+    memory[...] = 0xFF
+    return memory
+
+
+def run(kernel, packed, operands, order=None):
+    """Kernel.run with guarded scratch memory: every chunk, in order or in the given order of chunk numbers."""
+    sizes = kernel.sizes(packed)
+    memory = _aligned(_FAULT_BYTES + sizes.scratch)
+    arrays = list(operands) + ([_aligned(sizes.shared)] if sizes.shared else [])
+    pointers = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
+    scratch = ctypes.c_void_p(memory.ctypes.data + _FAULT_BYTES)
+    function = ctypes.CFUNCTYPE(
+        ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p
+    )(kernel.address)
+    chunks = list(range(sizes.chunks) if order is None else order)
+    for chunk in chunks + [sizes.chunks] * sizes.finish:
+        assert function(packed, pointers, chunk, scratch) == 0

@@ -74,11 +74,11 @@ def normal(rng, shape, dtype):
 
 
 def run(kernel, f, *inputs, shape, order=None):
-    """The kernel on operands that end at guard pages; order maps the chunk count to an order of chunks."""
+    """The kernel on memory that ends at guard pages; order maps the chunk count to an order of chunks."""
     packed = kernel.pack(**f)
     out = guard_page.empty(shape, kernel.real)
     order = None if order is None else order(kernel.sizes(packed).chunks)
-    kernel.run(packed, [guard_page.copy(x) for x in inputs] + [out], order=order)
+    guard_page.run(kernel, packed, [guard_page.copy(x) for x in inputs] + [out], order=order)
     return out
 
 

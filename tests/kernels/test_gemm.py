@@ -63,7 +63,7 @@ def multiply(kernel, a, b, *, c=None, bias=None, activation=0, order=None):
     )  # fmt: skip
     if order is not None:
         order = order(kernel.sizes(packed).chunks)
-    kernel.run(packed, [x for x in (a, b, bias, out) if x is not None], order=order)
+    guard_page.run(kernel, packed, [x for x in (a, b, bias, out) if x is not None], order=order)
     return out
 
 
@@ -200,7 +200,7 @@ def test_touches_nothing_beyond_its_operands(isa, real, m, n, k, form, gap):
     packed = describe(
         kernel, m, n, k, a=(1, m) if transposed else None, b=(1, k) if transposed else None, c=n + gap, bias=1
     )
-    kernel.run(packed, [a, b, bias, c])
+    guard_page.run(kernel, packed, [a, b, bias, c])
     padded = np.append(c, np.full(gap if m else 0, np.nan, real)).reshape(m, n + gap)
     assert np.isnan(padded[:, n:]).all()
     shaped_a = a.reshape(k, m).T if transposed else a

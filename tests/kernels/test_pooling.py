@@ -109,7 +109,7 @@ def test_maximum_and_its_place(isa, real, f, seed, special):
         x[rng.random(x_shape) < 0.3] = -np.inf
         x[rng.random(x_shape) < 0.1] = np.nan
     y, places = guard_page.empty(y_shape, real), guard_page.empty(y_shape, "uint8")
-    kernel.run(kernel.pack(**f), [guard_page.copy(x), y, places])
+    guard_page.run(kernel, kernel.pack(**f), [guard_page.copy(x), y, places])
     expected_y, expected_places = max_oracle(f, x)
     np.testing.assert_array_equal(y, expected_y)
     np.testing.assert_array_equal(places, expected_places)
@@ -127,8 +127,8 @@ def test_backward_of_the_maximum_scatters_and_gather_is_its_transpose(isa, real,
     backward, gather = table["max_pool2d_backward"], table["max_pool2d_gather"]
     dx, picked = guard_page.empty(x_shape, real), guard_page.empty(y_shape, real)
     stored = guard_page.copy(places)
-    backward.run(backward.pack(**f), [guard_page.copy(dy), stored, dx])
-    gather.run(gather.pack(**f), [guard_page.copy(x), stored, picked])
+    guard_page.run(backward, backward.pack(**f), [guard_page.copy(dy), stored, dx])
+    guard_page.run(gather, gather.pack(**f), [guard_page.copy(x), stored, picked])
     expected = np.zeros(x_shape)
     for p, oy, ox in each_window(f):
         ky, kx = divmod(int(places[p, oy, ox]), f["kw"])
@@ -149,8 +149,8 @@ def test_average_and_its_backward(isa, real, f, seed, include_pad):
     forward, backward = table["avg_pool2d_forward"], table["avg_pool2d_backward"]
     y, dx = guard_page.empty(y_shape, real), guard_page.empty(x_shape, real)
     fields = f | {"count_include_pad": int(include_pad)}
-    forward.run(forward.pack(**fields), [guard_page.copy(x), y])
-    backward.run(backward.pack(**fields), [guard_page.copy(dy), dx])
+    guard_page.run(forward, forward.pack(**fields), [guard_page.copy(x), y])
+    guard_page.run(backward, backward.pack(**fields), [guard_page.copy(dy), dx])
     places = counts(f, include_pad)
     expected_y, expected_dx = np.empty(y_shape), np.zeros(x_shape)
     for p, oy, ox in each_window(f):
