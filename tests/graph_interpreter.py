@@ -142,22 +142,16 @@ _RULES: dict[str, Callable[..., tuple]] = {"custom_vjp": _custom_vjp, "scan": _s
 # ---- finite differences ---------------------------------------------------------------------------------------------------
 
 
-def finite_difference(
-    f: Callable[[np.ndarray], np.ndarray], x: Any, step: float = 1e-5, elements: Sequence[int] | None = None
-) -> np.ndarray:
-    """Derivative of the number ``f(x)``, by central differences of fourth order in float64.
-
-    For every element of x, in its shape; or for the given flat positions, in a row.
-    """
+def finite_difference(f: Callable[[np.ndarray], np.ndarray], x: Any, step: float = 1e-5) -> np.ndarray:
+    """Derivative of the number ``f(x)`` for every element of x, by central differences of fourth order in float64."""
     x = np.array(x, np.float64)
     flat = x.reshape(-1)
-    chosen = range(flat.size) if elements is None else elements
-    slope = np.empty(len(chosen))
-    for k, i in enumerate(chosen):
+    slope = np.empty(flat.size)
+    for i in range(flat.size):
         kept, values = flat[i], []
         for shift in (-2, -1, 1, 2):
             flat[i] = kept + shift * step
             values.append(float(f(x)))
         flat[i] = kept
-        slope[k] = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
-    return slope.reshape(x.shape) if elements is None else slope
+        slope[i] = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
+    return slope.reshape(x.shape)
