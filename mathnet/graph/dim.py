@@ -172,7 +172,7 @@ class Dim:
                     product = product * atom.evaluate(sizes)
                 else:
                     alone = self._make({(atom,): 1})
-                    product = product * sizes.get(alone, alone)  # type: ignore[arg-type]
+                    product = product * sizes.get(alone, alone)  # type: ignore[arg-type, operator]
             total = total + product
         return total
 
