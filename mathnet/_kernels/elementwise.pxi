@@ -14,7 +14,7 @@ cdef extern from "vm_primitives.h":
         uint16_t op, d, a, b, c, e
         double immediate
     ctypedef void (*mn_vm_fn)(
-        void *d, const void *a, const void *b, const void *c, const void *e, double immediate, int64_t n
+        const mn_vm_op *op, void **registers, const uint8_t *uniform, int64_t n
     ) noexcept nogil
     const mn_vm_fn *mn_vm_table
     const mn_vm_fn *mn_vm_integer_table
@@ -86,8 +86,15 @@ ctypedef struct machine:
     bint inner_reduced
     int64_t block_rows      # rows of a block: more than one only if rows are short
     vm_operand operand[16]
+    int64_t in_place[16]    # the operands of each placement that a block has to do with
+    int64_t gathered[16]
+    int64_t scattered[16]
+    int64_t n_in_place
+    int64_t n_gathered
+    int64_t n_scattered
     char *slots
     void *registers[48]
+    uint8_t uniform[48]     # registers that hold one value, in their first VL lanes only
 
 
 # ---- the index space ----
@@ -222,8 +229,10 @@ cdef void place(machine *m, operand_t *operands, char *slots) noexcept nogil:
     cdef vm_operand *o
     cdef bint whole_rows = m.block_rows > 1
     m.slots = slots
+    m.n_in_place = m.n_gathered = m.n_scattered = 0
     for i in range(m.d.n_registers):
         m.registers[i] = slots + i * SLOT_BYTES
+        m.uniform[i] = 0
     for i in range(m.n_operands):
         o = &m.operand[i]
         o.base = <char *>operands[i]
@@ -231,16 +240,25 @@ cdef void place(machine *m, operand_t *operands, char *slots) noexcept nogil:
             o.placement = IN_PLACE
         elif i < m.n_inputs and o.stride[0] == 0 and o.stride[1] == 0 and o.stride[2] == 0 and (whole_rows or o.step == 0):
             o.placement = IN_SLOT_ONCE
+            m.uniform[i] = o.step == 0 and m.real_dtype == MN_REAL_CODE
         else:
             o.placement = IN_SLOT
-        if i < m.n_inputs:
-            continue
-        if m.d.reduce != MN_NO_REDUCTION:
-            o.placement = IN_SLOT_ONCE      # the register is what gets reduced; see elementwise_reduce.pxi
-        elif o.placement == IN_PLACE:
-            for j in range(m.n_inputs):     # in place, unless the program would then read what it has overwritten
-                if m.operand[j].base == o.base and reads_after_write(m, j, i):
-                    o.placement = IN_SLOT
+        if i >= m.n_inputs:
+            if m.d.reduce != MN_NO_REDUCTION:
+                o.placement = IN_SLOT_ONCE      # the register is what gets reduced; see elementwise_reduce.pxi
+            elif o.placement == IN_PLACE:
+                for j in range(m.n_inputs):     # in place, unless the program would then read what it has overwritten
+                    if m.operand[j].base == o.base and reads_after_write(m, j, i):
+                        o.placement = IN_SLOT
+        if o.placement == IN_PLACE:
+            m.in_place[m.n_in_place] = i
+            m.n_in_place += 1
+        elif o.placement == IN_SLOT and i < m.n_inputs:
+            m.gathered[m.n_gathered] = i
+            m.n_gathered += 1
+        elif o.placement == IN_SLOT:
+            m.scattered[m.n_scattered] = i
+            m.n_scattered += 1
 
 
 cdef void load_constant_slots(machine *m, int64_t rows, int64_t columns) noexcept nogil:
@@ -249,7 +267,9 @@ cdef void load_constant_slots(machine *m, int64_t rows, int64_t columns) noexcep
     cdef vm_operand *o
     for i in range(m.n_inputs):
         o = &m.operand[i]
-        if o.placement == IN_SLOT_ONCE:
+        if m.uniform[i]:
+            m.load(m.registers[i], o.base, o.dtype, 0, VL)
+        elif o.placement == IN_SLOT_ONCE:
             for row in range(rows):
                 m.load(<char *>m.registers[i] + row * columns * sizeof(real), o.base, o.dtype, o.step, columns)
 
@@ -300,7 +320,7 @@ cdef inline void run_program(const machine *m, void **registers, int64_t n) noex
     cdef const mn_vm_op *op = m.ops
     cdef const mn_vm_op *end = m.ops + m.d.n_ops
     while op < end:
-        m.table[op.op](registers[op.d], registers[op.a], registers[op.b], registers[op.c], registers[op.e], op.immediate, n)
+        m.table[op.op](op, registers, m.uniform, n)
         op += 1
 
 
@@ -315,7 +335,7 @@ cdef void run_padded(machine *m, int64_t begin, int64_t n) noexcept nogil:
     for i in range(m.n_operands):
         slot = <real *>(m.slots + i * SLOT_BYTES)
         if m.operand[i].placement != IN_PLACE:
-            registers[i] = slot + begin
+            registers[i] = slot if m.uniform[i] else slot + begin
             continue
         registers[i] = slot
         if i < m.n_inputs:
@@ -340,21 +360,20 @@ cdef void run_block(machine *m, const int64_t *index, int64_t column, int64_t ro
     """Runs the program over rows × columns elements from a row (by its index) and column on."""
     cdef int64_t n = rows * columns
     cdef int64_t whole = n - n % VL if n > 4 * VL else (0 if n % VL else n)
-    cdef int64_t i
-    cdef vm_operand *o
-    for i in range(m.n_operands):
-        o = &m.operand[i]
-        if o.placement == IN_PLACE:
-            m.registers[i] = o.base + (offset_of(o, index) + column) * sizeof(real)
-        elif o.placement == IN_SLOT and i < m.n_inputs:
-            gather(m, o, <char *>m.registers[i], index, column, rows, columns)
+    cdef int64_t i, k
+    for k in range(m.n_in_place):
+        i = m.in_place[k]
+        m.registers[i] = m.operand[i].base + (offset_of(&m.operand[i], index) + column) * sizeof(real)
+    for k in range(m.n_gathered):
+        i = m.gathered[k]
+        gather(m, &m.operand[i], <char *>m.registers[i], index, column, rows, columns)
     if whole:
         run_program(m, m.registers, whole)
     if n > whole:
         run_padded(m, whole, n - whole)
-    for i in range(m.n_inputs, m.n_operands):
-        if m.operand[i].placement == IN_SLOT:
-            scatter(m, &m.operand[i], <char *>m.registers[i], index, column, rows, columns)
+    for k in range(m.n_scattered):
+        i = m.scattered[k]
+        scatter(m, &m.operand[i], <char *>m.registers[i], index, column, rows, columns)
 
 
 # ---- chunks of a map ----

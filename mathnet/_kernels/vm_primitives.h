@@ -1,4 +1,4 @@
-/* The operations of the elementwise machine (opcodes.h): each runs over whole vectors of the registers a, b, c and
+/* The operations of the elementwise machine (opcodes.h): each runs over whole vectors of the registers a, b, c, e and
    writes register d, which may be one of them.  n is a multiple of VL; nothing lies beyond. */
 #ifndef MN_VM_PRIMITIVES_H
 #define MN_VM_PRIMITIVES_H
@@ -12,8 +12,8 @@ typedef struct {
     double immediate;
 } mn_vm_op;
 
-typedef void (*mn_vm_fn)(void *d, const void *a, const void *b, const void *c, const void *e, double immediate,
-                         int64_t n);
+/* Runs one operation over n elements.  uniform[r] is 1 where register r holds one value, in its first VL lanes only. */
+typedef void (*mn_vm_fn)(const mn_vm_op *op, void *const *registers, const uint8_t *uniform, int64_t n);
 
 /* NumPy's minimum and maximum: NaN where either is */
 MN_INLINE mn_vec v_min_or_nan(mn_vec a, mn_vec b)
@@ -38,100 +38,129 @@ MN_INLINE mn_vec v_sign(mn_vec x)
     return v_select(v_isnan(x), x, sign);
 }
 
-/* x, y, z, w stand for a vector of a, b, c, e; imm for the immediate in every lane; i for the position */
-#define MN_VM_OP(name, expression)                                                                                    \
-    static void vm_##name(void *d, const void *a, const void *b, const void *c, const void *e, double immediate,      \
-                          int64_t n)                                                                                  \
+/* x, y, z, w stand for a vector of a, b, c, e; imm for the immediate in every lane.  There is one loop for every
+   combination of uniform operands: those stay in a vector register, which halves the loads of a typical update. */
+#define MN_VM_OP(name, reads, expression)                                                                             \
+    MN_INLINE void vm_loop_##name(const mn_vm_op *op, void *const *registers, int64_t n, const int uniform)           \
     {                                                                                                                 \
-        const mn_vec imm = v_splat((mn_real)immediate);                                                               \
-        (void)imm;                                                                                                    \
+        const mn_vec imm = v_splat((mn_real)op->immediate);                                                           \
+        mn_real *d = registers[op->d];                                                                                \
+        const mn_real *a = registers[op->a], *b = registers[op->b], *c = registers[op->c], *e = registers[op->e];     \
+        mn_vec x = v_load(a), y = v_load(b), z = v_load(c), w = v_load(e);                                            \
+        (void)imm, (void)x, (void)y, (void)z, (void)w;                                                                \
         _Pragma("GCC unroll 2") for (int64_t i = 0; i < n; i += VL)                                                   \
         {                                                                                                             \
-            mn_vec x = v_load((const mn_real *)a + i), y = v_load((const mn_real *)b + i);                            \
-            mn_vec z = v_load((const mn_real *)c + i), w = v_load((const mn_real *)e + i);                            \
-            (void)x, (void)y, (void)z, (void)w;                                                                       \
-            v_store((mn_real *)d + i, (expression));                                                                  \
+            if (reads > 0 && !(uniform & 1))                                                                          \
+                x = v_load(a + i);                                                                                    \
+            if (reads > 1 && !(uniform & 2))                                                                          \
+                y = v_load(b + i);                                                                                    \
+            if (reads > 2 && !(uniform & 4))                                                                          \
+                z = v_load(c + i);                                                                                    \
+            if (reads > 3 && !(uniform & 8))                                                                          \
+                w = v_load(e + i);                                                                                    \
+            v_store(d + i, (expression));                                                                             \
         }                                                                                                             \
+    }                                                                                                                 \
+    static void vm_##name(const mn_vm_op *op, void *const *registers, const uint8_t *uniform, int64_t n)              \
+    {                                                                                                                 \
+        MN_VM_SWITCH_##reads(name)                                                                                    \
     }
 
-MN_VM_OP(constant, imm)
-MN_VM_OP(copy, x)
-MN_VM_OP(add, x + y)
-MN_VM_OP(sub, x - y)
-MN_VM_OP(mul, x *y)
-MN_VM_OP(div, x / y)
-MN_VM_OP(neg, v_neg(x))
-MN_VM_OP(abs, v_abs(x))
-MN_VM_OP(sign, v_sign(x))
-MN_VM_OP(sqrt, v_sqrt(x))
-MN_VM_OP(rsqrt, 1 / v_sqrt(x))
-MN_VM_OP(reciprocal, 1 / x)
-MN_VM_OP(square, x *x)
-MN_VM_OP(exp, v_exp(x))
-MN_VM_OP(expm1, v_expm1(x))
-MN_VM_OP(log, v_log(x))
-MN_VM_OP(log1p, v_log1p(x))
-MN_VM_OP(tanh, v_tanh(x))
-MN_VM_OP(sigmoid, v_sigmoid(x))
-MN_VM_OP(softplus, v_softplus(x))
-MN_VM_OP(relu, v_max(v_splat(0), x))
-MN_VM_OP(erf, v_erf(x))
-MN_VM_OP(sin, v_sin(x))
-MN_VM_OP(cos, v_cos(x))
-MN_VM_OP(floor, v_floor(x))
-MN_VM_OP(ceil, v_ceil(x))
-MN_VM_OP(round, v_round(x))
-MN_VM_OP(pow, v_pow(x, y))
-MN_VM_OP(min, v_min_or_nan(x, y))
-MN_VM_OP(max, v_max_or_nan(x, y))
-MN_VM_OP(lt, v_truth(v_lt(x, y)))
-MN_VM_OP(le, v_truth(v_le(x, y)))
-MN_VM_OP(gt, v_truth(v_gt(x, y)))
-MN_VM_OP(ge, v_truth(v_ge(x, y)))
-MN_VM_OP(eq, v_truth(v_eq(x, y)))
-MN_VM_OP(ne, v_truth(v_ne(x, y)))
-MN_VM_OP(logical_and, v_truth(v_ne(x, v_splat(0)) & v_ne(y, v_splat(0))))
-MN_VM_OP(logical_or, v_truth(v_ne(x, v_splat(0)) | v_ne(y, v_splat(0))))
-MN_VM_OP(logical_not, v_truth(v_eq(x, v_splat(0))))
-MN_VM_OP(isnan, v_truth(v_isnan(x)))
-MN_VM_OP(isfinite, v_truth(v_lt(v_abs(x), v_splat((mn_real)INFINITY))))
-MN_VM_OP(select, v_select(v_ne(x, v_splat(0)), y, z))
-MN_VM_OP(add_imm, x + imm)
-MN_VM_OP(mul_imm, x *imm)
-MN_VM_OP(rsub_imm, imm - x)
-MN_VM_OP(div_imm, x / imm)
-MN_VM_OP(rdiv_imm, imm / x)
-MN_VM_OP(pow_imm, v_pow(x, imm))
-MN_VM_OP(max_imm, v_max_or_nan(x, imm))
-MN_VM_OP(min_imm, v_min_or_nan(x, imm))
-MN_VM_OP(lt_imm, v_truth(v_lt(x, imm)))
-MN_VM_OP(le_imm, v_truth(v_le(x, imm)))
-MN_VM_OP(gt_imm, v_truth(v_gt(x, imm)))
-MN_VM_OP(ge_imm, v_truth(v_ge(x, imm)))
-MN_VM_OP(eq_imm, v_truth(v_eq(x, imm)))
-MN_VM_OP(ne_imm, v_truth(v_ne(x, imm)))
-MN_VM_OP(fma, v_fma(x, y, z))
-MN_VM_OP(fnma, v_fnma(x, y, z))
-MN_VM_OP(fma_imm, v_fma(x, imm, y))
-MN_VM_OP(sigmoid_scaled, v_sigmoid(x *imm))
-MN_VM_OP(one_minus_square, v_fnma(x, x, v_splat(1)))
-MN_VM_OP(dsigmoid, v_fnma(x, x, x))
-MN_VM_OP(relu_mask, v_and(v_gt(y, v_splat(0)), x))
-MN_VM_OP(mul3, x *y *imm)
+#define MN_VM_CASE(name, mask)                                                                                        \
+    case mask:                                                                                                        \
+        vm_loop_##name(op, registers, n, mask);                                                                       \
+        break;
+#define MN_VM_CASES_2(name, mask) MN_VM_CASE(name, mask) MN_VM_CASE(name, mask + 1)
+#define MN_VM_CASES_4(name, mask) MN_VM_CASES_2(name, mask) MN_VM_CASES_2(name, mask + 2)
+#define MN_VM_CASES_8(name, mask) MN_VM_CASES_4(name, mask) MN_VM_CASES_4(name, mask + 4)
+#define MN_VM_MASK_1 uniform[op->a]
+#define MN_VM_MASK_2 (MN_VM_MASK_1 | uniform[op->b] << 1)
+#define MN_VM_MASK_3 (MN_VM_MASK_2 | uniform[op->c] << 2)
+#define MN_VM_MASK_4 (MN_VM_MASK_3 | uniform[op->e] << 3)
+#define MN_VM_SWITCH_0(name) (void)uniform, vm_loop_##name(op, registers, n, 0);
+#define MN_VM_SWITCH_1(name) switch (MN_VM_MASK_1) { MN_VM_CASES_2(name, 0) }
+#define MN_VM_SWITCH_2(name) switch (MN_VM_MASK_2) { MN_VM_CASES_4(name, 0) }
+#define MN_VM_SWITCH_3(name) switch (MN_VM_MASK_3) { MN_VM_CASES_8(name, 0) }
+#define MN_VM_SWITCH_4(name) switch (MN_VM_MASK_4) { MN_VM_CASES_8(name, 0) MN_VM_CASES_8(name, 8) }
+
+MN_VM_OP(constant, 0, imm)
+MN_VM_OP(copy, 1, x)
+MN_VM_OP(add, 2, x + y)
+MN_VM_OP(sub, 2, x - y)
+MN_VM_OP(mul, 2, x *y)
+MN_VM_OP(div, 2, x / y)
+MN_VM_OP(neg, 1, v_neg(x))
+MN_VM_OP(abs, 1, v_abs(x))
+MN_VM_OP(sign, 1, v_sign(x))
+MN_VM_OP(sqrt, 1, v_sqrt(x))
+MN_VM_OP(rsqrt, 1, 1 / v_sqrt(x))
+MN_VM_OP(reciprocal, 1, 1 / x)
+MN_VM_OP(square, 1, x *x)
+MN_VM_OP(exp, 1, v_exp(x))
+MN_VM_OP(expm1, 1, v_expm1(x))
+MN_VM_OP(log, 1, v_log(x))
+MN_VM_OP(log1p, 1, v_log1p(x))
+MN_VM_OP(tanh, 1, v_tanh(x))
+MN_VM_OP(sigmoid, 1, v_sigmoid(x))
+MN_VM_OP(softplus, 1, v_softplus(x))
+MN_VM_OP(relu, 1, v_max(v_splat(0), x))
+MN_VM_OP(erf, 1, v_erf(x))
+MN_VM_OP(sin, 1, v_sin(x))
+MN_VM_OP(cos, 1, v_cos(x))
+MN_VM_OP(floor, 1, v_floor(x))
+MN_VM_OP(ceil, 1, v_ceil(x))
+MN_VM_OP(round, 1, v_round(x))
+MN_VM_OP(pow, 2, v_pow(x, y))
+MN_VM_OP(min, 2, v_min_or_nan(x, y))
+MN_VM_OP(max, 2, v_max_or_nan(x, y))
+MN_VM_OP(lt, 2, v_truth(v_lt(x, y)))
+MN_VM_OP(le, 2, v_truth(v_le(x, y)))
+MN_VM_OP(gt, 2, v_truth(v_gt(x, y)))
+MN_VM_OP(ge, 2, v_truth(v_ge(x, y)))
+MN_VM_OP(eq, 2, v_truth(v_eq(x, y)))
+MN_VM_OP(ne, 2, v_truth(v_ne(x, y)))
+MN_VM_OP(logical_and, 2, v_truth(v_ne(x, v_splat(0)) & v_ne(y, v_splat(0))))
+MN_VM_OP(logical_or, 2, v_truth(v_ne(x, v_splat(0)) | v_ne(y, v_splat(0))))
+MN_VM_OP(logical_not, 1, v_truth(v_eq(x, v_splat(0))))
+MN_VM_OP(isnan, 1, v_truth(v_isnan(x)))
+MN_VM_OP(isfinite, 1, v_truth(v_lt(v_abs(x), v_splat((mn_real)INFINITY))))
+MN_VM_OP(select, 3, v_select(v_ne(x, v_splat(0)), y, z))
+MN_VM_OP(add_imm, 1, x + imm)
+MN_VM_OP(mul_imm, 1, x *imm)
+MN_VM_OP(rsub_imm, 1, imm - x)
+MN_VM_OP(div_imm, 1, x / imm)
+MN_VM_OP(rdiv_imm, 1, imm / x)
+MN_VM_OP(pow_imm, 1, v_pow(x, imm))
+MN_VM_OP(max_imm, 1, v_max_or_nan(x, imm))
+MN_VM_OP(min_imm, 1, v_min_or_nan(x, imm))
+MN_VM_OP(lt_imm, 1, v_truth(v_lt(x, imm)))
+MN_VM_OP(le_imm, 1, v_truth(v_le(x, imm)))
+MN_VM_OP(gt_imm, 1, v_truth(v_gt(x, imm)))
+MN_VM_OP(ge_imm, 1, v_truth(v_ge(x, imm)))
+MN_VM_OP(eq_imm, 1, v_truth(v_eq(x, imm)))
+MN_VM_OP(ne_imm, 1, v_truth(v_ne(x, imm)))
+MN_VM_OP(fma, 3, v_fma(x, y, z))
+MN_VM_OP(fnma, 3, v_fnma(x, y, z))
+MN_VM_OP(fma_imm, 2, v_fma(x, imm, y))
+MN_VM_OP(sigmoid_scaled, 1, v_sigmoid(x *imm))
+MN_VM_OP(one_minus_square, 1, v_fnma(x, x, v_splat(1)))
+MN_VM_OP(dsigmoid, 1, v_fnma(x, x, x))
+MN_VM_OP(relu_mask, 2, v_and(v_gt(y, v_splat(0)), x))
+MN_VM_OP(mul3, 2, x *y *imm)
 /* The compiler does not contract (-ffp-contract=off): these round like the two operations that they stand for. */
-MN_VM_OP(mul_add, x *y + z)
-MN_VM_OP(mul_sub, x *y - z)
-MN_VM_OP(sub_mul, z - x * y)
-MN_VM_OP(mul_mul, x *y *z)
-MN_VM_OP(mul_div, x *y / z)
-MN_VM_OP(sqrt_mul_add, v_sqrt(x) * y + z)
-MN_VM_OP(mul_imm_add, x *imm + y)
-MN_VM_OP(mul_imm_mul, x *imm *y)
-MN_VM_OP(mul_add_mul, x *y + z * w)
-MN_VM_OP(mul_add_square_mul, x *y + z * z * w)
-MN_VM_OP(sub_mul_div, w - x * y / z)
-MN_VM_OP(sigmoid_mul, v_sigmoid(x) * y)
-MN_VM_OP(sigmoid_scaled_mul, v_sigmoid(x *imm) * y)
+MN_VM_OP(mul_add, 3, x *y + z)
+MN_VM_OP(mul_sub, 3, x *y - z)
+MN_VM_OP(sub_mul, 3, z - x * y)
+MN_VM_OP(mul_mul, 3, x *y *z)
+MN_VM_OP(mul_div, 3, x *y / z)
+MN_VM_OP(sqrt_mul_add, 3, v_sqrt(x) * y + z)
+MN_VM_OP(mul_imm_add, 2, x *imm + y)
+MN_VM_OP(mul_imm_mul, 2, x *imm *y)
+MN_VM_OP(mul_add_mul, 4, x *y + z * w)
+MN_VM_OP(mul_add_square_mul, 4, x *y + z * z * w)
+MN_VM_OP(sub_mul_div, 4, w - x * y / z)
+MN_VM_OP(sigmoid_mul, 2, v_sigmoid(x) * y)
+MN_VM_OP(sigmoid_scaled_mul, 2, v_sigmoid(x *imm) * y)
 
 /* Integers only (see mn_vm_integer_table). */
 #define vm_floor_divide NULL
@@ -143,7 +172,7 @@ static const mn_vm_fn mn_vm_table[MN_OPCODE_COUNT] = {
 #undef X
 };
 
-/* ---- the same over int64: plain loops, which the compiler vectorises ---- */
+/* ---- the same over int64: plain loops, which the compiler vectorises; no register is uniform ---- */
 
 static inline int64_t mn_floor_divide(int64_t x, int64_t y) /* NumPy: 0 for a zero divisor */
 {
@@ -165,15 +194,16 @@ static inline int64_t mn_remainder(int64_t x, int64_t y)
 /* Sums wrap around as NumPy's do. */
 #define MN_WRAP(expression) ((int64_t)(expression))
 #define MN_VM_INTEGER_OP(name, expression)                                                                            \
-    static void vm_i64_##name(void *d, const void *a, const void *b, const void *c, const void *e, double immediate,  \
-                              int64_t n)                                                                              \
+    static void vm_i64_##name(const mn_vm_op *op, void *const *registers, const uint8_t *uniform, int64_t n)          \
     {                                                                                                                 \
-        const int64_t imm = (int64_t)immediate;                                                                       \
-        (void)imm, (void)e;                                                                                           \
+        const int64_t imm = (int64_t)op->immediate;                                                                   \
+        int64_t *d = registers[op->d];                                                                                \
+        const int64_t *a = registers[op->a], *b = registers[op->b], *c = registers[op->c];                            \
+        (void)imm, (void)uniform;                                                                                     \
         for (int64_t i = 0; i < n; i++) {                                                                             \
-            int64_t x = ((const int64_t *)a)[i], y = ((const int64_t *)b)[i], z = ((const int64_t *)c)[i];            \
+            int64_t x = a[i], y = b[i], z = c[i];                                                                     \
             (void)x, (void)y, (void)z;                                                                                \
-            ((int64_t *)d)[i] = (expression);                                                                         \
+            d[i] = (expression);                                                                                      \
         }                                                                                                             \
     }
 
