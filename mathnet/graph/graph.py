@@ -66,10 +66,13 @@ class Rewriter:
         self,
         outputs: Sequence[Tensor],
         replace: Callable[[Node, tuple[Tensor, ...]], Sequence[Tensor] | None] | None = None,
+        nodes: Sequence[Node] | None = None,
     ) -> list[Tensor]:
+        """The new outputs; ``nodes``: the walk to them, where it is known already."""
         new = self._new
-        known = [t for t in self._alive]
-        for node in walk(outputs, stop=known):
+        if nodes is None:
+            nodes = walk(outputs, stop=list(self._alive))
+        for node in nodes:
             inputs = tuple([new[id(t)] for t in node.inputs])
             made = replace(node, inputs) if replace is not None else None
             if made is None:
@@ -166,7 +169,7 @@ class Graph:
     ) -> Graph:
         """The graph with every node rewritten by ``f`` (see :class:`Rewriter`)."""
         rewriter = Rewriter(known)
-        results = rewriter.run(self.results, f)
+        results = rewriter.run(self.results, f, None if known else self.nodes)
         cut = len(self.outputs)
         inputs = [rewriter._new.get(id(t), t) for t in self.inputs]
         return Graph(
@@ -279,6 +282,8 @@ class Graph:
 
 
 def _attr_key(node: Node) -> Any:
+    if not node.attrs:
+        return ()
     if node.op is CAPTURE:
         return node.attrs["spec"]._key()
     if node.op is CONSTANT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,8 +70,29 @@ class Node:
         return f"<{self.op.name} {', '.join(repr(t.spec) for t in self.outputs)}>"
 
 
+class SiteOf(threading.local):
+    """``with site_of(site):`` nodes made inside carry ``site``: what a rewrite makes belongs to the line of the node that it stems from."""
+
+    fixed: tuple = ()
+
+    def __call__(self, site: tuple[str, int] | None) -> SiteOf:
+        self.fixed = (*self.fixed, site)
+        return self
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exception: object) -> None:
+        self.fixed = self.fixed[:-1]
+
+
+site_of = SiteOf()
+
+
 def user_site() -> tuple[str, int] | None:
     """File and line of the nearest caller outside of the package."""
+    if site_of.fixed:
+        return site_of.fixed[-1]
     frame = sys._getframe(1)
     hidden = tuple(HIDDEN_FOLDERS)
     while frame is not None:

@@ -14,7 +14,7 @@ import numpy as np
 from mathnet.errors import GradientError, ShapeError
 from mathnet.graph.graph import Graph
 from mathnet.graph.op import FUNCTIONS, constant, input_tensor
-from mathnet.graph.tensor import Spec, Tensor
+from mathnet.graph.tensor import Spec, Tensor, site_of
 from mathnet.graph.trace import Trace
 from mathnet.model.inputs import match
 from mathnet.model.objective import Ratio
@@ -103,7 +103,8 @@ def step_graph(trainer: Trainer, signature: Signature) -> Graph:
         penalty = objective.penalty(trace)
         total = objective.total(losses, penalty)
         gradients = _gradients(trainer, trace, total)
-        updates = trainer.updates.trace(trace, gradients, step)
+        with site_of(None):
+            updates = trainer.updates.trace(trace, gradients, step)
         updates += [(variable, tensor) for variable, tensor in trace.updates.items()]
         updates.append((trainer.step_slot, step + 1.0))
         if signature.summed:

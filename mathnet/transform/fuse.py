@@ -68,8 +68,12 @@ class _Merger:
     ) -> None:
         self.nodes, self.position, self.users, self.kept = nodes, position, users, kept
         self.unit: dict[int, Unit] = {}
+        self.space: dict[int, tuple] = {}  # of elementwise nodes: what must agree inside of a region
         for node in nodes:
-            kind = "elementwise" if elementwise(node) else "view" if node.op.view is not None else "call"
+            if elementwise(node):
+                kind, self.space[id(node)] = "elementwise", (node.outputs[0].shape, _real(node))
+            else:
+                kind = "view" if node.op.view is not None else "call"
             self.unit[id(node)] = Unit(kind, [node])
 
     # ---- a product, its bias, its activation ----
@@ -124,34 +128,36 @@ class _Merger:
         never comes back to it, and regions of one stage close no cycle.
         """
         stage: dict[int, int] = {}
+        unit_of, users_of, fusable = self.unit, self.users, self._fusable
         for node in reversed(self.nodes):
-            unit = self.unit[id(node)]
+            unit = unit_of[id(node)]
             if node is not unit.nodes[-1]:
                 continue
             latest = 0
             for member in unit.nodes:
                 for tensor in member.outputs:
-                    for user in self.users.get(id(tensor), []):
-                        if self.unit[id(user)] is not unit:
-                            latest = min(latest, stage[id(user)] - (not self._fusable(node, user)))
+                    for user in users_of.get(id(tensor), ()):
+                        if unit_of[id(user)] is not unit:
+                            earliest = stage[id(user)] - (not fusable(node, user))
+                            if earliest < latest:
+                                latest = earliest
             for member in unit.nodes:
                 stage[id(member)] = latest
         together = _Sets()
         readers: dict[tuple, Node] = {}
         for node in self.nodes:
-            if self.unit[id(node)].kind != "elementwise":
+            if unit_of[id(node)].kind != "elementwise":
                 continue
+            shape, real = self.space[id(node)]
+            own = stage[id(node)]
             for tensor in node.inputs:
                 producer = tensor.node
-                if (
-                    producer.op not in LEAVES
-                    and stage[id(producer)] == stage[id(node)]
-                    and self._fusable(producer, node)
-                ):
+                if stage.get(id(producer)) == own and fusable(producer, node):
                     together.join(id(producer), id(node))
-                if tensor.shape == node.outputs[0].shape and tensor.shape:
-                    other = readers.setdefault((id(tensor), stage[id(node)], _real(node)), node)
-                    together.join(id(other), id(node))
+                if shape and tensor.spec.shape == shape:
+                    other = readers.setdefault((id(tensor), own, real), node)
+                    if other is not node:
+                        together.join(id(other), id(node))
         regions: dict[int, list[Node]] = {}
         for node in self.nodes:
             if self.unit[id(node)].kind == "elementwise":
@@ -164,17 +170,19 @@ class _Merger:
 
         An integer made by a program on floats is cut only when it is stored.
         """
-        made = producer.outputs[0]
-        return (
-            self.unit[id(producer)].kind == "elementwise"
-            and self.unit[id(user)].kind == "elementwise"
-            and made.shape == user.outputs[0].shape
-            and _real(producer) == _real(user)
-            and made.dtype in (_real(user), BOOL)
-        )
+        space = self.space.get(id(producer))
+        if space is None or space != self.space.get(id(user)):
+            return False
+        if self.unit[id(producer)].kind != "elementwise" or self.unit[id(user)].kind != "elementwise":
+            return False  # taken by an epilogue
+        dtype = producer.outputs[0].spec.dtype
+        return dtype == space[1] or dtype == BOOL
 
     def _split(self, members: list[Node]) -> None:
         """One unit, or several where the machine's limits ask for it: pieces in order, so later ones only read earlier ones."""
+        if self._fits(members):
+            self._region(members)
+            return
         piece: list[Node] = []
         for node in members:
             if piece and not self._fits([*piece, node]):
@@ -215,7 +223,7 @@ class _Merger:
             region = self.unit[id(source.node)]
             if (
                 region.kind != "elementwise"
-                or _real(source.node) != node.outputs[0].dtype
+                or self.space[id(source.node)][1] != node.outputs[0].dtype
                 or source.dtype != node.outputs[0].dtype
             ):
                 continue
@@ -244,23 +252,24 @@ class _Merger:
                         seen[id(t)] = t
             unit.inputs = list(seen.values())
             unit.outputs = [t for n in unit.nodes for t in n.outputs if self._leaves_region(t, members)]
-        done: set[int] = set()
+        entered: set[int] = set()
         result: list[Unit] = []
         for root in units:
+            if id(root) in entered:
+                continue
+            entered.add(id(root))
             stack: list[tuple[Unit, int]] = [(root, 0)]
             while stack:
                 unit, k = stack.pop()
-                if id(unit) in done:
-                    continue
                 while k < len(unit.inputs):
-                    producer = unit.inputs[k].node
+                    source = self.unit.get(id(unit.inputs[k].node))  # None: a leaf
                     k += 1
-                    if producer.op not in LEAVES and id(self.unit[id(producer)]) not in done:
+                    if source is not None and id(source) not in entered:
+                        entered.add(id(source))
                         stack.append((unit, k))
-                        stack.append((self.unit[id(producer)], 0))
+                        stack.append((source, 0))
                         break
                 else:
-                    done.add(id(unit))
                     result.append(unit)
         return result
 

@@ -14,7 +14,7 @@ from mathnet.graph.dim import show_shape
 from mathnet.graph.dtypes import is_float
 from mathnet.graph.graph import walk
 from mathnet.graph.op import FUNCTIONS, Op, as_tensor
-from mathnet.graph.tensor import Node, Tensor
+from mathnet.graph.tensor import Node, Tensor, site_of
 from mathnet.ops.control import identity
 
 
@@ -57,9 +57,10 @@ def accumulate(
         if not any(id(t) in total for t in node.outputs) or not any(id(t) in active for t in node.inputs):
             continue
         arriving = tuple([total.get(id(t)) for t in node.outputs])
-        for position, (tensor, cotangent) in enumerate(zip(node.inputs, node_vjp(node, arriving))):
-            if cotangent is not None and id(tensor) in active:
-                contribute(tensor, _checked(node, position, tensor, cotangent))
+        with site_of(node.site):
+            for position, (tensor, cotangent) in enumerate(zip(node.inputs, node_vjp(node, arriving))):
+                if cotangent is not None and id(tensor) in active:
+                    contribute(tensor, _checked(node, position, tensor, cotangent))
     return [total.get(id(t)) for t in wrt]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mathnet.errors import GraphError
-from mathnet.graph.graph import Graph, _attr_key, rebuild
+from mathnet.graph.graph import Graph, _attr_key
 from mathnet.graph.op import CAPTURE, CONSTANT, INPUT, LEAVES, OPS
 from mathnet.graph.tensor import Node, Tensor
 from mathnet.transform.prune import prune
@@ -85,8 +85,13 @@ class _Merge:
         found = self._nodes.get(key)
         if found is None:
             same = all(a is b for a, b in zip(inputs, node.inputs))
-            found = self._nodes[key] = node.outputs if same else rebuild(node, inputs).outputs
+            found = self._nodes[key] = node.outputs if same else _over(node, inputs).outputs
         return found
+
+
+def _over(node: Node, inputs: tuple[Tensor, ...]) -> Node:
+    """The node over equal inputs: its shape rule need not run again."""
+    return Node(node.op, inputs, node.attrs, tuple([t.spec for t in node.outputs]), node.site)
 
 
 # Operations whose result is correctly rounded, so that NumPy gives the bits of the kernels in every type.
