@@ -36,14 +36,28 @@ class Packed:
         )
 
 
+_PACKED_LIMIT = 4096
+_packed: dict[tuple, Packed] = {}
+
+
 def pack(program: Program, shared: Sequence[tuple[int, int]] = ()) -> Packed:
-    """Chooses registers.
+    """Chooses registers; a program that was packed before is not packed again.
 
     shared: (input, output) pairs that are the same memory; such an output is written after the last read of its input.
     """
+    key = (program.signature(), tuple(shared))
+    found = _packed.get(key)
+    if found is None:
+        if len(_packed) >= _PACKED_LIMIT:
+            _packed.clear()
+        found = _packed[key] = _choose_registers(program, shared)
+    return found
+
+
+def _choose_registers(program: Program, shared: Sequence[tuple[int, int]]) -> Packed:
     shared_input = {o: i for i, o in shared}
     overwritten = {i: o for i, o in shared}
-    outputs = combine([program._load(v) for v in program.outputs], program.real)
+    outputs = combine(program.outputs, program.real)
     # an output that repeats an input whose memory another output takes over needs a copy made before that happens
     position = {id(v): k for k, v in enumerate(program.inputs)}
     for o, value in enumerate(outputs):

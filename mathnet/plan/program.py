@@ -27,10 +27,13 @@ _IMMEDIATE: dict[str, tuple[str | None, str | None]] = {
 class Value:
     """A value of a program: an input (``op`` is "input"), a number ("number") or the result of an opcode."""
 
-    __slots__ = ("args", "immediate", "op")
+    __slots__ = ("args", "immediate", "number", "op")
 
-    def __init__(self, op: str, args: tuple[Value, ...] = (), immediate: float = 0.0) -> None:
+    def __init__(
+        self, op: str, args: tuple[Value, ...] = (), immediate: float = 0.0, number: int = 0
+    ) -> None:
         self.op, self.args, self.immediate = op, args, immediate
+        self.number = number  # place in its program: opcodes from 0, inputs from −1 downwards
 
 
 class Program:
@@ -44,7 +47,7 @@ class Program:
         self._seen: dict[tuple, Value] = {}
 
     def input(self) -> Value:
-        value = Value("input")
+        value = Value("input", number=-1 - len(self.inputs))
         self.inputs.append(value)
         return value
 
@@ -70,21 +73,24 @@ class Program:
         args = tuple([self._load(a) for a in args])
         if opcode == "sigmoid" and args[0].op == "mul_imm":
             opcode, args, immediate = "sigmoid_scaled", args[0].args, args[0].immediate
-        key = (opcode, tuple([id(a) for a in args]), float(immediate).hex())
+        return self._value(opcode, args, float(immediate))
+
+    def _value(self, opcode: str, args: tuple[Value, ...], immediate: float) -> Value:
+        """The value of an opcode over these arguments, which is computed once."""
+        key = (opcode, tuple([a.number for a in args]), immediate.hex())
         value = self._seen.get(key)
         if value is None:
-            value = self._seen[key] = Value(opcode, args, float(immediate))
+            value = self._seen[key] = Value(opcode, args, immediate, len(self._seen))
         return value
 
     def _load(self, value: Value) -> Value:
         """Numbers that no opcode takes as an immediate fill a register."""
-        if value.op != "number":
-            return value
-        key = ("constant", (), value.immediate.hex())
-        loaded = self._seen.get(key)
-        if loaded is None:
-            loaded = self._seen[key] = Value("constant", (), value.immediate)
-        return loaded
+        return self._value("constant", (), value.immediate) if value.op == "number" else value
+
+    def signature(self) -> tuple:
+        """Equal for programs that do the same."""
+        self.outputs = [self._load(v) for v in self.outputs]
+        return self.real, len(self.inputs), tuple(self._seen), tuple([v.number for v in self.outputs])
 
     def order(self) -> list[Value]:
         """The opcodes that the outputs need, each after its arguments."""
