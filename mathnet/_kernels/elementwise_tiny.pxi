@@ -12,19 +12,19 @@ cdef inline bint is_dense_2d(const elementwise_t *d, int64_t i) noexcept nogil:
     return d.stride[4 * i + 1] == 1 and d.stride[4 * i] == d.shape[1]
 
 
-cdef inline bint tiny_input(const elementwise_t *d, operand_t *operands, int64_t i, int64_t n, real *slot, void **register) noexcept nogil:
-    """The register of one input, or False if the operand is neither a dense run nor one number."""
-    cdef int64_t code = d.dtype[i], k = 0
+cdef inline bint tiny_input(const elementwise_t *d, operand_t *operands, int64_t i, int64_t n, real *slot, machine *m) noexcept nogil:
+    """Sets the register of one input; False if the operand is neither a dense run nor one number."""
+    cdef int64_t code = d.dtype[i]
     cdef bint run = d.stride[4 * i] == 1 if d.rank == 1 else is_dense_2d(d, i)
     cdef real number
     if run and n > 1:
         if code != MN_REAL_CODE:
             return False
         if n % VL == 0:
-            register[0] = operands[i]
+            m.registers[i] = operands[i]
         else:
             copy_padded(slot, <real *>operands[i], n)
-            register[0] = slot
+            m.registers[i] = slot
         return True
     if n > 1 and (d.stride[4 * i] != 0 or (d.rank == 2 and d.stride[4 * i + 1] != 0)):
         return False
@@ -34,16 +34,14 @@ cdef inline bint tiny_input(const elementwise_t *d, operand_t *operands, int64_t
         number = <real>(<double *>operands[i])[0]
     else:
         return False
-    while k < n:
-        v_store(slot + k, v_splat(number))
-        k += VL
-    register[0] = slot
+    v_store(slot, v_splat(number))
+    m.registers[i] = slot
+    m.uniform[i] = 1
     return True
 
 
 cdef bint run_tiny(const elementwise_t *d, operand_t *operands, char *slots) noexcept nogil:
     """Runs a tiny program; False, with nothing written, when it is not one."""
-    cdef void *registers[48]
     cdef machine m
     cdef int64_t columns = d.shape[d.rank - 1], rows = 1, n, i, output
     cdef real *target
@@ -59,8 +57,11 @@ cdef bint run_tiny(const elementwise_t *d, operand_t *operands, char *slots) noe
     elif not (d.reduced[0] and (d.rank == 1 or not d.reduced[1])):
         return False
     n = rows * columns
+    for i in range(d.n_registers):
+        m.registers[i] = slots + i * SLOT_BYTES
+        m.uniform[i] = 0
     for i in range(d.n_inputs):
-        if not tiny_input(d, operands, i, n, <real *>(slots + i * SLOT_BYTES), &registers[i]):
+        if not tiny_input(d, operands, i, n, <real *>(slots + i * SLOT_BYTES), &m):
             return False
     for i in range(d.n_inputs, d.n_inputs + d.n_outputs):
         if d.dtype[i] != MN_REAL_CODE:
@@ -70,26 +71,24 @@ cdef bint run_tiny(const elementwise_t *d, operand_t *operands, char *slots) noe
                 return False
         elif d.rank == 2 and d.stride[4 * i + 1] != 1 and columns > 1:
             return False
-    for i in range(d.n_inputs, d.n_registers):
-        registers[i] = slots + i * SLOT_BYTES
     m.ops = <const mn_vm_op *>(d + 1)
     m.table = mn_vm_table
     m.d = d
-    run_program(&m, registers, (n + VL - 1) // VL * VL)
+    run_program(&m, m.registers, (n + VL - 1) // VL * VL)
     for output in range(d.n_outputs):
         i = d.n_inputs + output
         target = <real *>operands[i]
         if d.reduce == MN_NO_REDUCTION:
-            store_run(target, <real *>registers[i], n)
+            store_run(target, <real *>m.registers[i], n)
             continue
         reduction = &mn_reductions[d.reduce]
         if d.rank == 1:
             reduction.start(target, 1)
-            reduction.run(&value, registers[i], n)
+            reduction.run(&value, m.registers[i], n)
             reduction.combine(target, &value, 1)
         else:
             reduction.start(slots + d.n_registers * SLOT_BYTES, columns)
-            reduction.rows(slots + d.n_registers * SLOT_BYTES, registers[i], rows, columns, columns)
+            reduction.rows(slots + d.n_registers * SLOT_BYTES, m.registers[i], rows, columns, columns)
             store_run(target, <real *>(slots + d.n_registers * SLOT_BYTES), columns)
     return True
 
