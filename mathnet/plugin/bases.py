@@ -132,6 +132,18 @@ class Layer:
         tensor = as_tensor(value, f"value assigned to {state.name!r}")
         trace.assign(state, tensor if tensor.dtype == state.dtype else FUNCTIONS["cast"](tensor, state.dtype))
 
+    def add_loss(self, value: Any) -> None:
+        """Adds a penalty, a single number, to the loss within ``call``; it is reported with the penalties on weights."""
+        trace = current_trace()
+        if trace is None:
+            raise GraphError(f"{self._label}: add_loss works within call()")
+        tensor = as_tensor(value, f"{self._label}: penalty")
+        if tensor.shape != ():
+            raise ShapeError(
+                f"a penalty is a single number, not a tensor of shape {show_shape(tensor.shape)}"
+            )
+        trace.losses.append(tensor)
+
     def _variable(self, name: str, shape: Any, initializer: Any, kind: str) -> Variable:
         what = f"{'weight' if kind == 'parameter' else 'state'} {name!r}"
         if self.built:

@@ -168,7 +168,11 @@ def test_bad_settings_are_refused(make, message):
             (1, 3, 5, 5),
             "3 channels cannot be divided into groups=2",
         ),
-        (lambda: mn.layers.Conv2D(4, 2, padding="full"), (1, 3, 5, 5), "padding must be 'valid', 'same'"),
+        (
+            lambda: mn.layers.Conv2D(4, 2, padding="full"),
+            (1, 3, 5, 5),
+            "padding 'full' is unknown; use 'valid', 'same'",
+        ),
         (lambda: mn.layers.MaxPool2D(), (5, 4), "four axes"),
         (lambda: mn.layers.Reshape((3, 3)), (2, 8), r"8 elements per example cannot be arranged as \(3, 3\)"),
         (lambda: mn.layers.Reshape((3, -1)), (2, 8), "8 elements per example cannot be arranged"),

@@ -1,12 +1,24 @@
-"""Dropout: random zeros in training."""
+"""Noise in training: Dropout, SpatialDropout, AlphaDropout, GaussianDropout, GaussianNoise."""
 
+import math
 from typing import Any
 
 import mathnet as mn
 
 
+def _rate(layer: str, rate: Any) -> float:
+    if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0.0 <= rate < 1.0:
+        raise mn.ArgumentError(f"{layer}: rate must be a number from 0 to below 1, not {rate!r}")
+    return float(rate)
+
+
+class _Dropout(mn.Layer):
+    def __init__(self, rate: float, name: str | None = None) -> None:
+        self.rate = _rate(type(self).__name__, rate)
+
+
 @mn.layer("dropout")
-class Dropout(mn.Layer):
+class Dropout(_Dropout):
     """In training y = x · m / (1 − rate) with m = 0 with probability ``rate``, else 1; otherwise y = x.
 
     rate: 0 ≤ rate < 1.  The draws follow from the trainer's seed, the layer's place in the model and the step.
@@ -17,13 +29,94 @@ class Dropout(mn.Layer):
     (batch, 8)
     """
 
-    def __init__(self, rate: float, name: str | None = None) -> None:
-        if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0.0 <= rate < 1.0:
-            raise mn.ArgumentError(f"Dropout: rate must be a number from 0 to below 1, not {rate!r}")
-        self.rate = float(rate)
-
     def call(self, x: Any, training: bool = False) -> Any:
         if not training or self.rate == 0.0:
             return x
         kept = 1.0 - self.rate
         return x * mn.random.bernoulli(x.shape, kept, like=x) * (1.0 / kept)
+
+
+@mn.layer("spatial_dropout")
+class SpatialDropout(_Dropout):
+    """Dropout of whole channels: one draw for each example and channel, for neighbours in a picture say nearly the same.
+
+    x (N, C, …); rate as in Dropout.  Source: Tompson et al., Efficient Object Localization Using Convolutional Networks, 2015.
+
+    >>> import mathnet as mn
+    >>> mn.layers.SpatialDropout(0.25)(mn.Input((8, 28, 28))).shape
+    (batch, 8, 28, 28)
+    """
+
+    def build(self, input_shape: tuple) -> None:
+        if isinstance(input_shape, list) or len(input_shape) < 3:
+            raise mn.ShapeError("the input must be one tensor with at least three axes, (batch, channels, …)")
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if not training or self.rate == 0.0:
+            return x
+        kept = 1.0 - self.rate
+        mask = mn.random.bernoulli((*x.shape[:2], *(1,) * (x.ndim - 2)), kept, like=x)
+        return x * (mask * (1.0 / kept))
+
+
+#: What selu tends to for x → −∞: −λα.
+_SELU_FLOOR = -1.0507009873554805 * 1.6732632423543772
+
+
+@mn.layer("alpha_dropout")
+class AlphaDropout(_Dropout):
+    """Dropout for networks of selu: y = a · (x · m + f · (1 − m)) + b keeps mean 0 and variance 1.
+
+    f = −λα is the value that selu tends to, a = ((1 − rate)(1 + rate · f²))^−½, b = −a · rate · f; m and rate as in Dropout.
+    Source: Klambauer et al., Self-Normalizing Neural Networks, 2017.
+
+    >>> import mathnet as mn
+    >>> mn.layers.AlphaDropout(0.1)(mn.Input((8,))).shape
+    (batch, 8)
+    """
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if not training or self.rate == 0.0:
+            return x
+        kept = 1.0 - self.rate
+        a = (kept * (1.0 + self.rate * _SELU_FLOOR**2)) ** -0.5
+        b = -a * self.rate * _SELU_FLOOR
+        mask = mn.random.bernoulli(x.shape, kept, like=x)
+        return (x * mask + (1.0 - mask) * _SELU_FLOOR) * a + b
+
+
+@mn.layer("gaussian_dropout")
+class GaussianDropout(_Dropout):
+    """In training y = x · g with g normal of mean 1 and variance rate / (1 − rate); otherwise y = x.
+
+    Source: Srivastava et al., Dropout, JMLR 2014, section 10.
+
+    >>> import mathnet as mn
+    >>> mn.layers.GaussianDropout(0.25)(mn.Input((8,))).shape
+    (batch, 8)
+    """
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if not training or self.rate == 0.0:
+            return x
+        return x * mn.random.normal(x.shape, 1.0, math.sqrt(self.rate / (1.0 - self.rate)), like=x)
+
+
+@mn.layer("gaussian_noise")
+class GaussianNoise(mn.Layer):
+    """In training y = x + e with e normal of mean 0 and standard deviation ``stddev``; otherwise y = x.
+
+    >>> import mathnet as mn
+    >>> mn.layers.GaussianNoise(0.1)(mn.Input((8,))).shape
+    (batch, 8)
+    """
+
+    def __init__(self, stddev: float, name: str | None = None) -> None:
+        if not isinstance(stddev, (int, float)) or isinstance(stddev, bool) or not stddev >= 0.0:
+            raise mn.ArgumentError(f"GaussianNoise: stddev must be a number ≥ 0, not {stddev!r}")
+        self.stddev = float(stddev)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if not training or self.stddev == 0.0:
+            return x
+        return x + mn.random.normal(x.shape, 0.0, self.stddev, like=x)

@@ -1,4 +1,4 @@
-"""Layers that only rearrange: Flatten, Reshape, Identity."""
+"""Layers that only rearrange: Flatten, Reshape, Permute, RepeatVector, Identity."""
 
 from typing import Any
 
@@ -61,6 +61,52 @@ class Reshape(mn.Layer):
                 f"{given} elements per example cannot be arranged as {target}, which has {_product(target)}"
             )
         return mn.reshape(x, (x.shape[0], *target))
+
+
+@mn.layer("permute")
+class Permute(mn.Layer):
+    """The axes after the batch in another order: axis k of the result is axis dims[k] of the input, counted from 1 (as in Keras).
+
+    >>> import mathnet as mn
+    >>> mn.layers.Permute((2, 1))(mn.Input((8, 100))).shape
+    (batch, 100, 8)
+    """
+
+    def __init__(self, dims: tuple[int, ...], name: str | None = None) -> None:
+        self.dims = tuple(dims) if isinstance(dims, (tuple, list)) else (dims,)
+        if any(isinstance(d, bool) or not isinstance(d, int) for d in self.dims) or sorted(self.dims) != list(
+            range(1, len(self.dims) + 1)
+        ):
+            raise mn.ArgumentError(
+                f"Permute: dims must name the axes 1, 2, … after the batch once each, not {dims!r}"
+            )
+
+    def call(self, x: Any) -> Any:
+        if x.ndim != len(self.dims) + 1:
+            raise mn.ShapeError(
+                f"dims={self.dims} orders {len(self.dims)} axes after the batch, but there are {x.ndim - 1}"
+            )
+        return mn.transpose(x, (0, *self.dims))
+
+
+@mn.layer("repeat_vector")
+class RepeatVector(mn.Layer):
+    """(N, F) → (N, n, F): the same vector n times.
+
+    >>> import mathnet as mn
+    >>> mn.layers.RepeatVector(3)(mn.Input((8,))).shape
+    (batch, 3, 8)
+    """
+
+    def __init__(self, n: int, name: str | None = None) -> None:
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise mn.ArgumentError(f"RepeatVector: n must be a positive integer, not {n!r}")
+        self.n = n
+
+    def call(self, x: Any) -> Any:
+        if x.ndim != 2:
+            raise mn.ShapeError("the input must have two axes, (batch, features)")
+        return mn.broadcast_to(mn.expand_dims(x, 1), (x.shape[0], self.n, x.shape[1]))
 
 
 @mn.layer("identity")

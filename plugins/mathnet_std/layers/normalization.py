@@ -1,0 +1,350 @@
+"""BatchNorm, LayerNorm, RMSNorm, GroupNorm, InstanceNorm: values of mean 0 and variance 1; Normalization by a data set's moments."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import mathnet as mn
+
+
+def _epsilon(layer: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise mn.ArgumentError(f"{layer}: epsilon must be a positive number, not {value!r}")
+    return float(value)
+
+
+def _axis(layer: str, axis: Any, rank: int) -> int:
+    if not -rank <= axis < rank or axis % rank == 0:
+        raise mn.ShapeError(f"axis={axis} is no axis of an input with {rank} axes, the batch axis aside")
+    return axis % rank
+
+
+class _Affine(mn.Layer):
+    """Common parts: gamma, which scales, and beta, which shifts."""
+
+    scale: bool
+    center: bool
+
+    def _weights(self, shape: tuple, settings: dict[str, Any]) -> None:
+        self.gamma = self.beta = None
+        if self.scale:
+            self.gamma = self.param(
+                "gamma",
+                shape,
+                settings.get("gamma_initializer", "ones"),
+                settings.get("gamma_regularizer"),
+                settings.get("gamma_constraint"),
+            )
+        if self.center:
+            self.beta = self.param(
+                "beta",
+                shape,
+                settings.get("beta_initializer", "zeros"),
+                settings.get("beta_regularizer"),
+                settings.get("beta_constraint"),
+            )
+
+
+@mn.layer("batch_norm")
+class BatchNorm(_Affine):
+    """y = (x − mean) / √(variance + epsilon) · gamma + beta, with one mean and variance for each position along ``axis``.
+
+    In training they are those of the batch, over all other axes, and the running values follow: moving = momentum · moving +
+    (1 − momentum) · batch, the variance in its unbiased form (as in PyTorch, whose momentum is 1 − this one).  Otherwise the running
+    values are used.  gamma, beta (C) are trained; moving_mean, moving_variance (C) are statistics, saved with the model.  A layer used
+    twice in a step updates them twice, in order.
+
+    Parameters
+    ----------
+    axis: of the channels; 1 by default.  An input with three axes may be (N, C, T) or (N, T, features), so there it must be given.
+    momentum: how much of the running value is kept.
+    epsilon: added to the variance.
+    center, scale: whether beta and gamma are there.
+    beta_…, gamma_…: their initializer, regularizer and constraint.
+
+    Source: Ioffe and Szegedy, Batch Normalization, 2015.
+
+    >>> import mathnet as mn
+    >>> mn.layers.BatchNorm()(mn.Input((8, 28, 28))).shape
+    (batch, 8, 28, 28)
+    >>> mn.layers.BatchNorm(axis=-1)(mn.Input((100, 16))).shape
+    (batch, 100, 16)
+    """
+
+    def __init__(
+        self,
+        axis: int | None = None,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        name: str | None = None,
+    ) -> None:
+        if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int)):
+            raise mn.ArgumentError(f"BatchNorm: axis must be an integer, not {axis!r}")
+        if isinstance(momentum, bool) or not isinstance(momentum, (int, float)) or not 0 <= momentum <= 1:
+            raise mn.ArgumentError(f"BatchNorm: momentum must be a number from 0 to 1, not {momentum!r}")
+        self.axis, self.momentum = axis, float(momentum)
+        self.epsilon = _epsilon("BatchNorm", epsilon)
+        self.center, self.scale = center, scale
+        self.settings = {
+            "beta_initializer": beta_initializer,
+            "beta_regularizer": beta_regularizer,
+            "beta_constraint": beta_constraint,
+            "gamma_initializer": gamma_initializer,
+            "gamma_regularizer": gamma_regularizer,
+            "gamma_constraint": gamma_constraint,
+        }
+
+    def build(self, input_shape: tuple) -> None:
+        if isinstance(input_shape, list) or len(input_shape) < 2:
+            raise mn.ShapeError("the input must be one tensor with at least two axes, (batch, channels)")
+        if self.axis is None and len(input_shape) == 3:
+            raise mn.ShapeError(
+                "an input with three axes may be (batch, channels, time) or (batch, time, features): "
+                "say which with BatchNorm(axis=1) or BatchNorm(axis=-1)"
+            )
+        shape = (input_shape[self._channels(len(input_shape))],)
+        self._weights(shape, self.settings)
+        self.moving_mean = self.state("moving_mean", shape, "zeros")
+        self.moving_variance = self.state("moving_variance", shape, "ones")
+
+    def _channels(self, rank: int) -> int:
+        return _axis("BatchNorm", 1 if self.axis is None else self.axis, rank)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        axis = self._channels(x.ndim)
+        settings = {"weight": self.gamma, "bias": self.beta, "axis": axis, "eps": self.epsilon}
+        if not training:
+            return mn.batch_norm(x, self.moving_mean, self.moving_variance, **settings)
+        mean, variance = mn.moments(x, tuple(k for k in range(x.ndim) if k != axis), correction=1)
+        for state, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            self.assign(state, state * self.momentum + mn.stop_gradient(value) * (1.0 - self.momentum))
+        return mn.batch_norm(x, **settings)
+
+
+class _Moved(_Affine):
+    """Normalisation over given axes, which the operation ``normalized(x, sizes)`` of a subclass wants last."""
+
+    axis: tuple[int, ...]
+    normalized: Callable[[Any, tuple], Any]
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-5,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        name: str | None = None,
+    ) -> None:
+        kind = type(self).__name__
+        axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+        if not axes or any(isinstance(a, bool) or not isinstance(a, int) for a in axes):
+            raise mn.ArgumentError(f"{kind}: axis must be an integer or a tuple of them, not {axis!r}")
+        self.axis, self.epsilon = axes, _epsilon(kind, epsilon)
+        self.center, self.scale = center, scale
+        self.settings = {
+            "beta_initializer": beta_initializer,
+            "beta_regularizer": beta_regularizer,
+            "beta_constraint": beta_constraint,
+            "gamma_initializer": gamma_initializer,
+            "gamma_regularizer": gamma_regularizer,
+            "gamma_constraint": gamma_constraint,
+        }
+
+    def build(self, input_shape: tuple) -> None:
+        if isinstance(input_shape, list) or len(input_shape) < 2:
+            raise mn.ShapeError("the input must be one tensor with at least two axes, (batch, features)")
+        self._weights(tuple(input_shape[a] for a in self._axes(len(input_shape))), self.settings)
+
+    def _axes(self, rank: int) -> tuple[int, ...]:
+        return tuple(sorted({_axis(type(self).__name__, a, rank) for a in self.axis}))
+
+    def call(self, x: Any) -> Any:
+        axes = self._axes(x.ndim)
+        last = tuple(range(x.ndim - len(axes), x.ndim))
+        moved = x if axes == last else mn.moveaxis(x, axes, last)
+        y = self.normalized(moved, tuple(x.shape[a] for a in axes))
+        return y if axes == last else mn.moveaxis(y, last, axes)
+
+
+@mn.layer("layer_norm")
+class LayerNorm(_Moved):
+    """y = (x − mean) / √(variance + epsilon) · gamma + beta over the axes ``axis`` of each example.
+
+    axis: int or tuple, the last by default; epsilon, center, scale, beta_…, gamma_…: as in BatchNorm.  gamma, beta have the sizes of
+    these axes.  Source: Ba, Kiros and Hinton, Layer Normalization, 2016.
+
+    >>> import mathnet as mn
+    >>> mn.layers.LayerNorm()(mn.Input((100, 16))).shape
+    (batch, 100, 16)
+    """
+
+    def normalized(self, x: Any, shape: tuple) -> Any:
+        return mn.layer_norm(x, shape, self.gamma, self.beta, eps=self.epsilon)
+
+
+@mn.layer("rms_norm")
+class RMSNorm(_Moved):
+    """y = x / √(mean x² + epsilon) · gamma over the axes ``axis`` of each example.
+
+    axis: int or tuple, the last by default; epsilon, scale, gamma_…: as in BatchNorm.
+    Source: Zhang and Sennrich, Root Mean Square Layer Normalization, 2019.
+
+    >>> import mathnet as mn
+    >>> mn.layers.RMSNorm()(mn.Input((100, 16))).shape
+    (batch, 100, 16)
+    """
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-6,
+        scale: bool = True,
+        gamma_initializer: Any = "ones",
+        gamma_regularizer: Any = None,
+        gamma_constraint: Any = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(
+            axis,
+            epsilon,
+            center=False,
+            scale=scale,
+            gamma_initializer=gamma_initializer,
+            gamma_regularizer=gamma_regularizer,
+            gamma_constraint=gamma_constraint,
+        )
+
+    def normalized(self, x: Any, shape: tuple) -> Any:
+        return mn.rms_norm(x, shape, self.gamma, eps=self.epsilon)
+
+
+class _ByChannel(_Affine):
+    """Normalisation of channels on axis 1."""
+
+    least: int
+
+    def build(self, input_shape: tuple) -> None:
+        if isinstance(input_shape, list) or len(input_shape) < self.least:
+            raise mn.ShapeError(
+                f"the input must be one tensor with at least {self.least} axes, (batch, channels, …)"
+            )
+        self._weights((input_shape[1],), {})
+
+
+@mn.layer("group_norm")
+class GroupNorm(_ByChannel):
+    """Each example's channels in ``groups`` groups of mean 0 and variance 1, then · gamma + beta for each channel.
+
+    x (N, C, …); gamma, beta (C); groups divides C.  Source: Wu and He, Group Normalization, 2018.
+
+    >>> import mathnet as mn
+    >>> mn.layers.GroupNorm(4)(mn.Input((8, 28, 28))).shape
+    (batch, 8, 28, 28)
+    """
+
+    least = 2
+
+    def __init__(
+        self,
+        groups: int = 32,
+        epsilon: float = 1e-5,
+        center: bool = True,
+        scale: bool = True,
+        name: str | None = None,
+    ) -> None:
+        if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
+            raise mn.ArgumentError(f"GroupNorm: groups must be a positive integer, not {groups!r}")
+        self.groups, self.epsilon = groups, _epsilon("GroupNorm", epsilon)
+        self.center, self.scale = center, scale
+
+    def call(self, x: Any) -> Any:
+        return mn.group_norm(x, self.groups, self.gamma, self.beta, eps=self.epsilon)
+
+
+@mn.layer("instance_norm")
+class InstanceNorm(_ByChannel):
+    """Each channel of each example brought to mean 0 and variance 1, then · gamma + beta.
+
+    x (N, C, …) with at least three axes; gamma, beta (C).
+    Source: Ulyanov, Vedaldi and Lempitsky, Instance Normalization, 2016.
+
+    >>> import mathnet as mn
+    >>> mn.layers.InstanceNorm()(mn.Input((8, 28, 28))).shape
+    (batch, 8, 28, 28)
+    """
+
+    least = 3
+
+    def __init__(
+        self, epsilon: float = 1e-5, center: bool = True, scale: bool = True, name: str | None = None
+    ) -> None:
+        self.epsilon = _epsilon("InstanceNorm", epsilon)
+        self.center, self.scale = center, scale
+
+    def call(self, x: Any) -> Any:
+        return mn.instance_norm(x, self.gamma, self.beta, eps=self.epsilon)
+
+
+@mn.layer("normalization")
+class Normalization(mn.Layer):
+    """y = (x − mean) / √variance with the moments of a data set, which ``adapt`` takes before training.
+
+    axis: the axis (or None for one mean of everything) along which there is a mean each; the last by default.  mean and variance are
+    statistics: saved with the model, not trained; 0 and 1 until ``adapt``.  A variance of 0 counts as 1.
+
+    >>> import mathnet as mn
+    >>> layer = mn.layers.Normalization()
+    >>> layer.adapt(np.array([[1.0], [3.0]]))
+    >>> layer(np.array([[5.0]]))
+    array([[3.]])
+    """
+
+    def __init__(self, axis: int | None = -1, name: str | None = None) -> None:
+        if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int)):
+            raise mn.ArgumentError(f"Normalization: axis must be an integer or None, not {axis!r}")
+        self.axis = axis
+
+    def build(self, input_shape: tuple) -> None:
+        if isinstance(input_shape, list) or not input_shape:
+            raise mn.ShapeError("the input must be one tensor with a batch axis")
+        rank = len(input_shape)
+        shape = () if self.axis is None else (input_shape[_axis("Normalization", self.axis, rank)],)
+        self.mean = self.state("mean", shape, "zeros")
+        self.variance = self.state("variance", shape, "ones")
+
+    def adapt(self, data: Any) -> None:
+        """Takes mean and variance from ``data`` (N, …), an array of inputs."""
+        data = np.asarray(data)
+        if data.ndim == 0 or data.size == 0:
+            raise mn.ShapeError(
+                f"Normalization: adapt needs at least one example, not data of shape {data.shape}"
+            )
+        self(data[:1])
+        kept = None if self.axis is None else self.axis % data.ndim
+        others = tuple(k for k in range(data.ndim) if k != kept)
+        self.mean.array[...] = data.mean(others, dtype=np.float64)
+        variance = data.var(others, dtype=np.float64)
+        self.variance.array[...] = np.where(variance > 0, variance, 1.0)
+
+    def call(self, x: Any) -> Any:
+        mean, variance = self.mean, self.variance
+        if self.axis is not None:
+            laid = [1] * x.ndim
+            laid[self.axis] = mean.shape[0]
+            mean, variance = mn.reshape(mean, tuple(laid)), mn.reshape(variance, tuple(laid))
+        return (x - mean) * (1.0 / mn.sqrt(variance))
