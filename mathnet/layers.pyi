@@ -2,17 +2,55 @@
 from typing import Any
 
 from mathnet_std.layers.activation import Activation as Activation
-from mathnet_std.layers.conv2d import Conv2D as Conv2D
+from mathnet_std.layers.bilinear import Bilinear as Bilinear
+from mathnet_std.layers.convolution import Conv1D as Conv1D
+from mathnet_std.layers.convolution import Conv2D as Conv2D
+from mathnet_std.layers.convolution import Conv3D as Conv3D
+from mathnet_std.layers.convolution_variants import Conv2DTranspose as Conv2DTranspose
+from mathnet_std.layers.convolution_variants import DepthwiseConv2D as DepthwiseConv2D
+from mathnet_std.layers.convolution_variants import SeparableConv2D as SeparableConv2D
 from mathnet_std.layers.dense import Dense as Dense
+from mathnet_std.layers.dropout import AlphaDropout as AlphaDropout
 from mathnet_std.layers.dropout import Dropout as Dropout
+from mathnet_std.layers.dropout import GaussianDropout as GaussianDropout
+from mathnet_std.layers.dropout import GaussianNoise as GaussianNoise
+from mathnet_std.layers.dropout import SpatialDropout as SpatialDropout
+from mathnet_std.layers.embedding import Embedding as Embedding
 from mathnet_std.layers.merging import Add as Add
+from mathnet_std.layers.merging import Average as Average
 from mathnet_std.layers.merging import Concatenate as Concatenate
+from mathnet_std.layers.merging import Dot as Dot
+from mathnet_std.layers.merging import Maximum as Maximum
+from mathnet_std.layers.merging import Minimum as Minimum
 from mathnet_std.layers.merging import Multiply as Multiply
+from mathnet_std.layers.merging import Subtract as Subtract
+from mathnet_std.layers.normalization import BatchNorm as BatchNorm
+from mathnet_std.layers.normalization import GroupNorm as GroupNorm
+from mathnet_std.layers.normalization import InstanceNorm as InstanceNorm
+from mathnet_std.layers.normalization import LayerNorm as LayerNorm
+from mathnet_std.layers.normalization import Normalization as Normalization
+from mathnet_std.layers.normalization import RMSNorm as RMSNorm
+from mathnet_std.layers.pooling import AdaptiveAvgPool2D as AdaptiveAvgPool2D
+from mathnet_std.layers.pooling import AdaptiveMaxPool2D as AdaptiveMaxPool2D
+from mathnet_std.layers.pooling import AvgPool1D as AvgPool1D
 from mathnet_std.layers.pooling import AvgPool2D as AvgPool2D
+from mathnet_std.layers.pooling import AvgPool3D as AvgPool3D
+from mathnet_std.layers.pooling import GlobalAvgPool as GlobalAvgPool
+from mathnet_std.layers.pooling import GlobalMaxPool as GlobalMaxPool
+from mathnet_std.layers.pooling import MaxPool1D as MaxPool1D
 from mathnet_std.layers.pooling import MaxPool2D as MaxPool2D
+from mathnet_std.layers.pooling import MaxPool3D as MaxPool3D
+from mathnet_std.layers.resizing import Cropping2D as Cropping2D
+from mathnet_std.layers.resizing import UpSampling2D as UpSampling2D
+from mathnet_std.layers.resizing import ZeroPad2D as ZeroPad2D
 from mathnet_std.layers.shaping import Flatten as Flatten
 from mathnet_std.layers.shaping import Identity as Identity
+from mathnet_std.layers.shaping import Permute as Permute
+from mathnet_std.layers.shaping import RepeatVector as RepeatVector
 from mathnet_std.layers.shaping import Reshape as Reshape
+from mathnet_std.layers.wrapping import ActivityRegularization as ActivityRegularization
+from mathnet_std.layers.wrapping import Lambda as Lambda
+from mathnet_std.layers.wrapping import Residual as Residual
 
 def get(key: Any, /, **config: Any) -> Any: ...
 def __getattr__(name: str) -> Any: ...  # objects of other plugins
