@@ -8,6 +8,7 @@ from typing import Any
 from mathnet.ops import (  # noqa: F401
     activation,
     arithmetic,
+    attention,
     cast,
     check,
     comparison,
@@ -25,6 +26,7 @@ from mathnet.ops import (  # noqa: F401
     pooling,
     pooling_forms,
     random,
+    recurrent,
     reduction,
     resize,
     rounding,

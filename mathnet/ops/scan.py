@@ -389,7 +389,12 @@ def _total(parts: Sequence[Tensor | None], spec: Spec) -> Tensor:
 
 
 def scan(
-    f: Callable, init: Any, xs: Any = None, axis: int = 0, length: int | None = None, reverse: bool = False
+    f: Callable,
+    init: Any,
+    xs: Any = None,
+    axis: int = 0,
+    length: int | Dim | None = None,
+    reverse: bool = False,
 ) -> tuple[Any, Any]:
     """Builds ``carry, y = f(carry, x)`` over the slices of ``xs`` along ``axis``; see :func:`mathnet.scan`."""
     leaves, structure = flatten(init)
@@ -407,7 +412,7 @@ def scan(
     return unflatten(structure, made[:n]), unflatten(y_structure, ys)
 
 
-def _length(stacks: Sequence[Tensor], axis: int, length: int | None) -> tuple[Any, list[int]]:
+def _length(stacks: Sequence[Tensor], axis: int, length: int | Dim | None) -> tuple[Any, list[int]]:
     """The number of iterations, and the axis of each member of xs counted from 0."""
     if not stacks and length is None:
         raise ShapeError(
