@@ -21,23 +21,21 @@ STATM = Path("/proc/self/statm")
 SHIPPED = (".py", ".pyi", ".pxd", ".h", ".so", ".npz", ".md", ".typed")
 
 
-def import_seconds(rounds: int = 11) -> tuple[float, float]:
-    """Median seconds of ``import numpy`` and of ``import mathnet``, each in fresh processes, taken alternately.
+def import_seconds(rounds: int = 11) -> tuple[float, float, float]:
+    """Median seconds of ``import numpy``, of ``import numpy, mathnet``, and of that with a name looked up that needs all of mathnet.
 
-    mathnet finds its names on first use, so the time includes looking one up that needs all of the library.
+    Each is run in fresh processes, taken alternately.
     """
-    programs = {"numpy": "import numpy", "mathnet": "import mathnet; mathnet.Trainer"}
-    times: dict[str, list[float]] = {name: [] for name in programs}
+    programs = ("import numpy", "import numpy, mathnet", "import numpy, mathnet; mathnet.Trainer")
+    times: dict[str, list[float]] = {program: [] for program in programs}
     for round_ in range(rounds + 1):
-        for name, program in programs.items():
-            seconds = float(
-                output(
-                    f"import time; start = time.perf_counter(); {program}; print(time.perf_counter() - start)"
-                )
-            )
+        for program, taken in times.items():
+            timed = f"import time; start = time.perf_counter(); {program}; print(time.perf_counter() - start)"
+            seconds = float(output(timed))
             if round_:  # the first one fills the file cache
-                times[name].append(seconds)
-    return median(times["numpy"]), median(times["mathnet"])
+                taken.append(seconds)
+    numpy, bare, full = (median(times[program]) for program in programs)
+    return numpy, bare, full
 
 
 def output(program: str) -> str:

@@ -150,19 +150,11 @@ def memory(threads: int) -> Iterator[Row]:
 
 
 def import_time(threads: int) -> Iterator[Row]:
-    numpy, ours = footprint.import_seconds()
+    numpy, bare, full = footprint.import_seconds()
+    name, beyond = "import mathnet, beyond import numpy", (bare - numpy) * 1e3
+    shown = f"mn.Trainer: {duration(full - numpy)}"
+    yield Row(name, beyond, "≤", 60, "ms", shown, "NumPy", duration(numpy), threads)
     late = footprint.loaded_by_import()
-    yield Row(
-        "import mathnet, beyond import numpy",
-        (ours - numpy) * 1e3,
-        "≤",
-        60,
-        "ms",
-        duration(ours),
-        "NumPy",
-        duration(numpy),
-        threads,
-    )
     yield Row("modules that import loads too early", len(late), "≤", 0, "", ", ".join(late), threads=threads)
 
 
