@@ -99,6 +99,7 @@ def mathnet_losses() -> dict[str, str]:
         mae="mae",
         cross_entropy="cross_entropy",
         binary_cross_entropy="binary_cross_entropy",
+        ctc="ctc",
     )
 
 

@@ -5,6 +5,8 @@
 
 from typing import Any
 
+import numpy as np
+
 import mathnet as mn
 
 
@@ -44,11 +46,20 @@ def mae(y_pred: Any, y_true: Any) -> Any:
     return per_example(mn.abs(y_pred - aligned("mae", y_pred, y_true)))
 
 
-@mn.loss("cross_entropy")
-def cross_entropy(y_pred: Any, y_true: Any) -> Any:
-    """−Σ_c p_c log softmax(y_pred)_c.
+@mn.loss("cross_entropy", static=("label_smoothing",))
+def cross_entropy(
+    y_pred: Any,
+    y_true: Any,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
+    class_weights: Any = None,
+) -> Any:
+    """−Σ_c w_c q_c log softmax(y_pred)_c.
 
-    y_pred: scores (logits) (N, C); y_true: class indices (N,) or probabilities p (N, C) → (N,).
+    y_pred: scores (logits) (N, …, C); y_true: class indices (N, …) or probabilities (N, …, C) p → (N, …), or with ignore_index or with
+    class_weights for indices the pair (values, weights), so that the loss is Σ values / Σ weights (as in PyTorch).
+
+    label_smoothing: ε in q = (1 − ε) p + ε/C; ignore_index: an index whose places do not count; class_weights: w (C), 1 by default.
     Raises DataError for an index out of range, ArgumentError when the scores come from a softmax.
     """
     if getattr(getattr(getattr(y_pred, "node", None), "op", None), "name", "") == "softmax":
@@ -56,7 +67,62 @@ def cross_entropy(y_pred: Any, y_true: Any) -> Any:
             "cross_entropy takes scores (logits) and applies the softmax itself, but the scores that it was given are the output of a "
             "softmax; leave the softmax out of the model (and use mn.softmax on its predictions)"
         )
-    return mn.cross_entropy(y_pred, y_true)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise mn.ArgumentError(
+            f"cross_entropy: label_smoothing must be a number from 0 to 1, not {label_smoothing!r}"
+        )
+    indices = y_true.dtype.kind in "iu"
+    if ignore_index is not None and not indices:
+        raise mn.ArgumentError("cross_entropy: ignore_index has a meaning for class indices only")
+    weights = None if class_weights is None else _class_weights(class_weights, y_pred)
+    kept = None
+    if ignore_index is not None:
+        kept = mn.cast(mn.not_equal(y_true, ignore_index), y_pred.dtype)
+        y_true = mn.where(mn.equal(y_true, ignore_index), 0, y_true)
+    own = None  # the weight of each place: that of its class
+    if weights is None or indices:
+        values = mn.cross_entropy(y_pred, y_true)
+        if weights is not None:
+            own = mn.take(weights, y_true)
+            values = values * own
+    else:
+        values = -mn.sum(mn.log_softmax(y_pred) * y_true * weights, axis=-1)
+    if label_smoothing:
+        even = -mn.log_softmax(y_pred)
+        even = mn.mean(even if weights is None else even * weights, axis=-1)
+        values = values * (1.0 - label_smoothing) + even * label_smoothing
+    if kept is not None:
+        values, own = values * kept, kept if own is None else own * kept
+    return values if own is None else (values, own)
+
+
+def _class_weights(given: Any, scores: Any) -> Any:
+    weights = np.asarray(given)
+    if (
+        weights.dtype.kind not in "iuf"
+        or weights.shape != tuple(scores.shape[-1:])
+        or not (weights >= 0).all()
+    ):
+        raise mn.ArgumentError(
+            f"cross_entropy: class_weights must be one number ≥ 0 for each of the {scores.shape[-1]} classes, not {given!r}"
+        )
+    return weights.astype(scores.dtype)
+
+
+@mn.loss("ctc", name="CTC")
+def ctc(y_pred: Any, y_true: Any, blank: int = 0) -> Any:
+    """−log of the probability of every way to write the labels over time, with repeats and blanks in between.
+
+    y_pred: scores (logits) (N, T, C); y_true: labels (N, S), integers ≥ 0 other than ``blank``, filled up with −1 → (N,).
+    Source: Graves et al., Connectionist Temporal Classification, ICML 2006.
+    """
+    if y_true.dtype.kind not in "iu" or y_true.ndim != 2 or y_pred.ndim != 3:
+        raise mn.ShapeError(
+            f"ctc: scores have the axes (N, T, C) and labels are integers with the axes (N, S), but their shapes are "
+            f"{_shown(tuple(y_pred.shape))} and {_shown(tuple(y_true.shape))}"
+        )
+    lengths = mn.sum(mn.cast(mn.greater_equal(y_true, 0), np.int64), axis=1)
+    return mn.ctc_loss(mn.log_softmax(y_pred), y_true, target_lengths=lengths, blank=blank)
 
 
 @mn.loss("binary_cross_entropy")
