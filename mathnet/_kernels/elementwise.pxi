@@ -21,6 +21,7 @@ cdef extern from "vm_primitives.h":
     const float *mn_vm_cost
     const uint8_t *mn_vm_reads
     const int MN_OPCODE_COUNT
+    const int MN_OP_copy
 
 cdef extern from "vector_reduce.h":
     ctypedef struct mn_reduction:
@@ -85,6 +86,7 @@ ctypedef struct machine:
     int64_t reduced_rows
     bint inner_reduced
     int64_t block_rows      # rows of a block: more than one only if rows are short
+    bint reduces_input      # the program is one copy and its result gets reduced: read the input instead
     vm_operand operand[16]
     int64_t in_place[16]    # the operands of each placement that a block has to do with
     int64_t gathered[16]
@@ -229,6 +231,7 @@ cdef void place(machine *m, operand_t *operands, char *slots) noexcept nogil:
     cdef vm_operand *o
     cdef bint whole_rows = m.block_rows > 1
     m.slots = slots
+    m.reduces_input = False
     m.n_in_place = m.n_gathered = m.n_scattered = 0
     for i in range(m.d.n_registers):
         m.registers[i] = slots + i * SLOT_BYTES
@@ -263,15 +266,21 @@ cdef void place(machine *m, operand_t *operands, char *slots) noexcept nogil:
 
 cdef void load_constant_slots(machine *m, int64_t rows, int64_t columns) noexcept nogil:
     """Fills the slots of inputs that are the same for every block; rows, columns: what the largest block needs."""
-    cdef int64_t i, row
+    cdef int64_t i, done, count, row_bytes = columns * sizeof(real)
     cdef vm_operand *o
+    cdef char *slot
     for i in range(m.n_inputs):
         o = &m.operand[i]
         if m.uniform[i]:
             m.load(m.registers[i], o.base, o.dtype, 0, VL)
         elif o.placement == IN_SLOT_ONCE:
-            for row in range(rows):
-                m.load(<char *>m.registers[i] + row * columns * sizeof(real), o.base, o.dtype, o.step, columns)
+            slot = <char *>m.registers[i]
+            m.load(slot, o.base, o.dtype, o.step, columns)
+            done = 1
+            while done < rows:      # doubles what is there
+                count = at_most(rows - done, done)
+                memcpy(slot + done * row_bytes, slot, <size_t>(count * row_bytes))
+                done += count
 
 
 cdef void gather(
@@ -367,6 +376,9 @@ cdef void run_block(machine *m, const int64_t *index, int64_t column, int64_t ro
     for k in range(m.n_gathered):
         i = m.gathered[k]
         gather(m, &m.operand[i], <char *>m.registers[i], index, column, rows, columns)
+    if m.reduces_input:
+        m.registers[m.n_inputs] = m.registers[m.ops[0].a]
+        return
     if whole:
         run_program(m, m.registers, whole)
     if n > whole:

@@ -97,6 +97,32 @@ cdef void add_row(machine *m, const int64_t *index, int64_t begin, int64_t end) 
         m.reduction.combine(accumulator_of(m, output), &row_value[output], 1)
 
 
+cdef void store_row_results(const machine *m, int64_t kept, int64_t rows) noexcept nogil:
+    """Where one short row is all there is to reduce: the results of the rows in the block."""
+    cdef int64_t output, i
+    cdef real value[256]
+    cdef real result[256]
+    for output in range(m.d.n_outputs):
+        for i in range(rows):
+            m.reduction.run(&value[i], <char *>m.registers[m.n_inputs + output] + i * m.width * sizeof(real), m.width)
+        m.reduction.start(result, rows)
+        m.reduction.combine(result, value, rows)
+        store_results(m, output, kept, rows, result)
+
+
+cdef void store_results(const machine *m, int64_t output, int64_t kept, int64_t rows, const real *values) noexcept nogil:
+    """Stores one result for each of some kept rows."""
+    cdef const vm_operand *o = &m.operand[m.n_inputs + output]
+    cdef int64_t index[3]
+    cdef int64_t i
+    if m.extent[0] == 1 and m.extent[1] == 1:
+        m.store(o.base + kept * o.stride[2] * item_bytes(o.dtype), values, o.dtype, o.stride[2], rows)
+        return
+    for i in range(rows):
+        index_of_row(m, kept + i, index)
+        m.store(o.base + offset_of(o, index) * item_bytes(o.dtype), &values[i], o.dtype, 1, 1)
+
+
 cdef void reduce_rows(machine *m, const reduction_plan *p, operand_t *operands, int64_t unit, int64_t unit_end) noexcept nogil:
     """Units that are whole rows following each other: blocks of several rows may span several units."""
     cdef int64_t kept = unit // p.row_pieces, piece = unit % p.row_pieces
@@ -107,6 +133,7 @@ cdef void reduce_rows(machine *m, const reduction_plan *p, operand_t *operands, 
     cdef int64_t rows, done, count, output, i
     cdef char *values
     cdef real value
+    cdef bint whole_results = m.inner_reduced and m.reduced_rows == 1 and m.width <= MN_BLOCK
     while row < row_end:
         rows = at_most(row_end - row, m.block_rows)
         index_of_row(m, row, index)
@@ -114,6 +141,11 @@ cdef void reduce_rows(machine *m, const reduction_plan *p, operand_t *operands, 
             add_row(m, index, 0, m.width)
         else:
             run_block(m, index, 0, rows, m.width)
+        if whole_results:
+            store_row_results(m, kept, rows)
+            kept += rows
+            row += rows
+            continue
         done = 0
         while done < rows:
             count = at_most(rows - done, left)
@@ -205,6 +237,13 @@ cdef void run_reduction(machine *m, operand_t *operands, int64_t chunk) noexcept
                         at_most(p.columns - unit % p.column_blocks * MN_BLOCK, MN_BLOCK))
         return
     load_constant_slots(m, m.block_rows, at_most(m.width, MN_BLOCK))
+    m.reduces_input = (
+        m.d.n_ops == 1
+        and m.d.n_outputs == 1
+        and m.ops[0].op == MN_OP_copy
+        and m.ops[0].a < m.n_inputs
+        and not m.uniform[m.ops[0].a]
+    )
     if p.run_pieces > 1:
         for unit in range(unit, unit_end):
             reduce_run_piece(m, &p, operands, unit)
