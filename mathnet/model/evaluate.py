@@ -71,14 +71,14 @@ class Evaluator:
                 values = np.array([float(v) for v in bound.call(*batch)])
             except runner.StatusError as error:
                 raise refused(error, bound.plan, self._names, data, np.arange(start, stop)) from None
-            penalty = values[-1]
+            values[-1] *= batch[-1].sum(dtype=np.float64)  # penalties of layers are averages over the batch
             sums = values if sums is None else sums + values
         assert sums is not None
         count = len(self.objective.losses)
         pairs = [(float(sums[2 * k]), float(sums[2 * k + 1])) for k in range(len(sums) // 2)]
-        return self.objective.report(
-            pairs[:count], pairs[count:], float(penalty) if self._penalized else None
-        )
+        total = data[-1].sum(dtype=np.float64)
+        penalty = float(sums[-1] / total) if self._penalized and total else None
+        return self.objective.report(pairs[:count], pairs[count:], penalty)
 
     @property
     def _names(self) -> list[str]:
@@ -97,7 +97,7 @@ class Evaluator:
             outputs = model.graph.bind(match(model.inputs, x, model.input_names, model._owner), x).outputs
             terms = objective.loss_terms(trace, outputs, y, weight, checked=False)
             terms += objective.metric_terms(trace, outputs, y, weight)
-            penalty = objective.penalty(trace)
+            penalty = objective.penalty(trace, weight)
         self._penalized = penalty is not None
         results = [as_tensor(part) for term in terms for part in term]
         results.append(penalty if penalty is not None else CONSTANT(spec=Spec((), model.dtype), value=0.0))

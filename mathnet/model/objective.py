@@ -207,13 +207,20 @@ class Objective:
             terms.append(_ratio(*per_example(values, scores.shape[0], where, self.model.dtype), weight, None))
         return terms
 
-    def penalty(self, trace: Trace) -> Tensor | None:
-        """The sum of all penalties on weights, and of those that layers added in this trace."""
+    def penalty(self, trace: Trace, weight: Tensor | None = None) -> Tensor | None:
+        """The sum of all penalties on weights, and of those that layers added in this trace.
+
+        Of a layer's penalties one value for each example is averaged as the losses are, with the weights of the examples.
+        """
         found = []
         for variable, regularizer in self.penalties:
             value = as_tensor(regularizer.within(trace)(trace.read(variable)))
             found.append(_scalar(value, f"regularizer {regularizer.label!r} of {variable.name!r}"))
-        found += [_scalar(as_tensor(value), "a loss added by a layer") for value in trace.losses]
+        for value in trace.losses:
+            if value.ndim == 1:
+                ratio = _ratio(value, None, weight, None)
+                value = ratio.numerator / ratio.denominator
+            found.append(_scalar(value, "a penalty of a layer"))
         return _sum(found)
 
     def total(self, terms: Iterable[Ratio], penalty: Tensor | None) -> Tensor:

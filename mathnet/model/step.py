@@ -100,7 +100,7 @@ def step_graph(trainer: Trainer, signature: Signature) -> Graph:
                     f"output {name!r} has shape {output.shape}, but training needs one row per example, {signature.batch} here"
                 )
         losses = objective.loss_terms(trace, outputs, y, weight)
-        penalty = objective.penalty(trace)
+        penalty = objective.penalty(trace, weight)
         total = objective.total(losses, penalty)
         gradients = _gradients(trainer, trace, total)
         with site_of(None):

@@ -133,14 +133,17 @@ class Layer:
         trace.assign(state, tensor if tensor.dtype == state.dtype else FUNCTIONS["cast"](tensor, state.dtype))
 
     def add_loss(self, value: Any) -> None:
-        """Adds a penalty, a single number, to the loss within ``call``; it is reported with the penalties on weights."""
+        """Adds a penalty to the loss within ``call``: a number, or one value for each example, which is averaged over them.
+
+        It is reported with the penalties on weights, in training and in evaluation.
+        """
         trace = current_trace()
         if trace is None:
             raise GraphError(f"{self._label}: add_loss works within call()")
         tensor = as_tensor(value, f"{self._label}: penalty")
-        if tensor.shape != ():
+        if tensor.ndim > 1:
             raise ShapeError(
-                f"a penalty is a single number, not a tensor of shape {show_shape(tensor.shape)}"
+                f"a penalty is a number or one value for each example, not a tensor of shape {show_shape(tensor.shape)}"
             )
         trace.losses.append(tensor)
 

@@ -76,9 +76,9 @@ class ActivityRegularization(mn.Layer):
         self.l1, self.l2 = float(l1), float(l2)
 
     def call(self, x: Any) -> Any:
-        axes = tuple(range(1, x.ndim))
+        axes = tuple(range(1, x.ndim))  # one value for each example
         if self.l1:
-            self.add_loss(mn.mean(mn.sum(mn.abs(x), axis=axes)) * self.l1)
+            self.add_loss(mn.sum(mn.abs(x), axis=axes) * self.l1)
         if self.l2:
-            self.add_loss(mn.mean(mn.sum(mn.square(x), axis=axes)) * self.l2)
+            self.add_loss(mn.sum(mn.square(x), axis=axes) * self.l2)
         return x
