@@ -21,6 +21,7 @@ def _stored(trainer: Trainer) -> dict[str, np.ndarray]:
     arrays = {f"weight/{name}": variable.array for name, variable in trainer.model.named_variables()}
     arrays.update({f"state/{name}": variable.array for name, variable in trainer.updates.named_state.items()})
     arrays.update({f"slot/{name}": variable.array for name, variable in trainer.named_slots.items()})
+    arrays.update({f"training/{name}": v.array for name, v in trainer.named_arrays.items()})
     return arrays
 
 
@@ -66,7 +67,9 @@ def restore(trainer: Trainer, path: str | os.PathLike) -> None:
 def _compare(trainer: Trainer, file: container.Container, mine: dict[str, np.ndarray]) -> None:
     """The file must hold the arrays of this Trainer, no more and no fewer."""
     theirs = {
-        name: spec for name, spec in file.specs.items() if name.split("/")[0] in ("weight", "state", "slot")
+        name: spec
+        for name, spec in file.specs.items()
+        if name.split("/")[0] in ("weight", "state", "slot", "training")
     }
     optimizer = type(trainer.optimizer).__name__
     for name in [*mine, *theirs]:

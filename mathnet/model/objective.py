@@ -235,6 +235,13 @@ class Objective:
         assert total is not None
         return total
 
+    def weighted(self, terms: Iterable[Ratio]) -> list[Ratio]:
+        """The averages with the factors of their outputs in the numerators: their sum is the loss without penalties."""
+        return [
+            Ratio(term.numerator if factor == 1.0 else term.numerator * factor, term.denominator)
+            for term, factor in zip(terms, self.loss_weights)
+        ]
+
     # ---- numbers -------------------------------------------------------------------------------------------------------
     def report(
         self,

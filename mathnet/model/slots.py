@@ -7,13 +7,18 @@ import functools
 import inspect
 import math
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from mathnet.errors import ArgumentError, UnknownKeyError, nearest
+from mathnet.errors import ArgumentError, ShapeError, UnknownKeyError, nearest
+from mathnet.graph.dim import show_shape
+from mathnet.graph.op import FUNCTIONS, as_tensor
+from mathnet.graph.tensor import Tensor
 from mathnet.graph.trace import Trace
 from mathnet.plugin.records import Configured, record_of_instance
+from mathnet.plugin.registry import resolve
 from mathnet.store import Variable, allocate
 
 
@@ -33,6 +38,7 @@ class HyperParameters(Mapping[str, float]):
 
     def __init__(self) -> None:
         self._slots: dict[str, Variable] = {}
+        self._refused: dict[str, str] = {}  # why a setting may not be set
 
     def add(self, name: str, value: float) -> Variable:
         if name in self._slots:
@@ -48,6 +54,14 @@ class HyperParameters(Mapping[str, float]):
             )
         return self._slots[name]
 
+    def refuse(self, variable: Variable, reason: str) -> None:
+        """From now on the setting in ``variable`` keeps its value; ``reason`` tells why and what to do instead."""
+        self._refused.update({name: reason for name, held in self._slots.items() if held is variable})
+
+    def refused(self, name: str) -> str | None:
+        """Why the setting may not be set; None when it may."""
+        return self._refused.get(name)
+
     def __getitem__(self, name: str) -> float:
         return float(self.slot(name).array)
 
@@ -59,6 +73,8 @@ class HyperParameters(Mapping[str, float]):
             or math.isnan(value)
         ):
             raise ArgumentError(f"hyper-parameter {name!r} must be a number, not {value!r}")
+        if name in self._refused and value != self[name]:
+            raise ArgumentError(f"hyper-parameter {name!r} cannot be set to {value:g}: {self._refused[name]}")
         variable.array[...] = value
 
     def __contains__(self, name: object) -> bool:
@@ -77,15 +93,22 @@ class HyperParameters(Mapping[str, float]):
 class Adjustable:
     """A loss, regularizer, schedule or optimizer in use, whose float settings are slots.
 
-    prefix: what their names start with; hyper: where they are kept; None leaves the settings constants.
+    prefix: what their names start with; hyper: where they are kept; None leaves the settings constants; shared: slots of another
+    one that hold some of the settings.
     """
 
-    def __init__(self, used: Any, prefix: str, hyper: HyperParameters | None) -> None:
+    def __init__(
+        self,
+        used: Any,
+        prefix: str,
+        hyper: HyperParameters | None,
+        shared: Mapping[str, Variable] = MappingProxyType({}),
+    ) -> None:
         self.used = used
-        self._slots: dict[str, Variable] = {}
+        self.slots: dict[str, Variable] = {}
         if hyper is not None:
             for name, value in float_settings(used).items():
-                self._slots[name] = hyper.add(prefix + name, value)
+                self.slots[name] = shared[name] if name in shared else hyper.add(prefix + name, value)
 
     @property
     def label(self) -> str:
@@ -93,15 +116,53 @@ class Adjustable:
 
     def within(self, trace: Trace) -> Any:
         """The object as a trace sees it: its float settings are tensors."""
-        if not self._slots:
+        if not self.slots:
             return self.used
-        values = {name: trace.read(variable) for name, variable in self._slots.items()}
+        values = {name: trace.read(variable) for name, variable in self.slots.items()}
         if isinstance(self.used, Configured):
             return functools.partial(self.used, **values)
         seen = copy.copy(self.used)
         for name, value in values.items():
             setattr(seen, name, value)
         return seen
+
+
+class Scheduled:
+    """Hyper-parameters that are functions of the step: ``{"momentum": schedule}``.
+
+    In a training step their slots read as the schedule's value; afterwards ``hyper`` shows the value of the last step.
+    """
+
+    def __init__(self, schedules: Mapping[str, Any] | None, hyper: HyperParameters) -> None:
+        if schedules is not None and not isinstance(schedules, Mapping):
+            raise ArgumentError(
+                f'schedules must be a mapping such as {{"learning_rate": mn.schedules.Cosine(0.1)}}, not {type(schedules).__name__}'
+            )
+        self._schedules: list[tuple[str, Variable, Adjustable]] = []
+        self.updates: list[tuple[Variable, Tensor]] = []
+        for name, given in (schedules or {}).items():
+            variable = hyper.slot(name)
+            schedule = resolve("schedule", given, f"schedules[{name!r}]")
+            if not callable(schedule):
+                raise ArgumentError(f"schedules[{name!r}] must be a schedule, not {given!r}")
+            reason = hyper.refused(name)
+            if reason is not None:
+                raise ArgumentError(f"schedules[{name!r}] would have no effect: {reason}")
+            self._schedules.append((name, variable, Adjustable(schedule, f"{name}.", hyper)))
+        for name, variable, _ in self._schedules:
+            hyper.refuse(variable, f"a schedule sets it; change the settings of the schedule, {name}.…")
+
+    def enter(self, trace: Trace, step: Tensor) -> None:
+        """Within ``trace`` the slots are the schedules' values at ``step``."""
+        self.updates = []
+        for name, variable, schedule in self._schedules:
+            value = as_tensor(schedule.within(trace)(step))
+            if value.shape != ():
+                raise ShapeError(
+                    f"schedules[{name!r}] must give a single number, but gave shape {show_shape(value.shape)}"
+                )
+            trace.substitute(variable, value)
+            self.updates.append((variable, FUNCTIONS["cast"](value, np.dtype(np.float64))))
 
 
 def float_settings(used: Any) -> dict[str, float]:

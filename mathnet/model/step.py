@@ -6,7 +6,8 @@ at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from mathnet.graph.graph import Graph
 from mathnet.graph.op import FUNCTIONS, constant, input_tensor
 from mathnet.graph.tensor import Spec, Tensor, site_of
 from mathnet.graph.trace import Trace
+from mathnet.model.accumulation import folded
 from mathnet.model.inputs import match
 from mathnet.model.objective import Ratio
 from mathnet.model.slots import slot
@@ -91,8 +93,7 @@ def step_graph(trainer: Trainer, signature: Signature) -> Graph:
         input_tensor(Spec((signature.batch,), model.dtype), "sample_weight") if signature.weighted else None
     )
     sizes = match(model.inputs, x, model.input_names, "model")
-    with Trace(training=True, seed=trainer.seed) as trace:
-        step = trace.step = trace.read(trainer.step_slot)
+    with training_trace(trainer) as trace:
         outputs = model.graph.bind(sizes, x, training=True).outputs
         for output, name in zip(outputs, names):
             if output.shape[:1] != (signature.batch,):
@@ -102,11 +103,7 @@ def step_graph(trainer: Trainer, signature: Signature) -> Graph:
         losses = objective.loss_terms(trace, outputs, y, weight)
         penalty = objective.penalty(trace, weight)
         total = objective.total(losses, penalty)
-        gradients = _gradients(trainer, trace, total)
-        with site_of(None):
-            updates = trainer.updates.trace(trace, gradients, step)
-        updates += [(variable, tensor) for variable, tensor in trace.updates.items()]
-        updates.append((trainer.step_slot, step + 1.0))
+        updates = training_updates(trainer, trace, total, objective.weighted(losses), penalty)
         if signature.summed:
             metrics = objective.metric_terms(trace, outputs, y, weight)
             updates += trainer.sums.updates(trace, losses, metrics, penalty)
@@ -115,19 +112,45 @@ def step_graph(trainer: Trainer, signature: Signature) -> Graph:
     return model.constants.settle(graph)
 
 
-def _gradients(trainer: Trainer, trace: Trace, total: Tensor) -> list[Tensor | None]:
-    """Derivatives of the loss by the trained parameters, clipped to the global norm where that is asked for."""
+@contextmanager
+def training_trace(trainer: Trainer) -> Iterator[Trace]:
+    """A trace of a step: in training mode, with its number, and with the scheduled hyper-parameters at their values."""
+    with Trace(training=True, seed=trainer.seed) as trace:
+        step = trace.step = trace.read(trainer.step_slot)
+        if trainer.accumulation is not None:
+            step = trainer.accumulation.updates_before(step)
+        trainer.scheduled.enter(trace, step)
+        yield trace
+
+
+def training_updates(
+    trainer: Trainer, trace: Trace, total: Tensor, parts: Sequence[Ratio], penalty: Tensor | None
+) -> list[tuple[Variable, Tensor]]:
+    """What a step changes but for sums of an epoch: parameters, optimizer, averages, running values, counters.
+
+    total: the loss; parts: the averages whose sum it is, without the penalty.
+    """
+    step = trace.step
+    assert step is not None
+    accumulation = trainer.accumulation
     wrt = [trace.read(trained.variable) for trained in trainer.updates.trained]
-    found = gradient([total], [constant(1.0, total.dtype)], wrt)
-    if all(g is None for g in found):
+    summed: list[tuple[Variable, Tensor]] = []
+    if accumulation is None:
+        number, due = step, None
+        gradients = gradient([total], [constant(1.0, total.dtype)], wrt)
+    else:
+        number, due = accumulation.updates_before(step), accumulation.due(step)
+        gradients, summed = accumulation.trace(trace, folded(parts, penalty), wrt, due)
+    if all(g is None for g in gradients):
         raise GradientError("the loss does not depend on any trainable weight, so there is nothing to train")
-    if trainer.clip_slot is None:
-        return found
-    limit = trace.read(trainer.clip_slot)
-    squares = [FUNCTIONS["sum"](FUNCTIONS["square"](g)) for g in found if g is not None]
-    total_square = squares[0]
-    for square in squares[1:]:
-        total_square = total_square + square
-    # limit / max(norm, limit) is 1 for short gradients and never divides by zero.
-    scale = limit / FUNCTIONS["maximum"](FUNCTIONS["sqrt"](total_square), limit)
-    return [None if g is None else g * scale for g in found]
+    with site_of(None):
+        gradients = trainer.clipping.clipped(trace, gradients)
+        updates = trainer.updates.trace(trace, gradients, number)
+        if trainer.average is not None:
+            updates += trainer.average.trace(trace, updates, number)
+        if due is not None:
+            where = FUNCTIONS["where"]
+            updates = [(v, where(due, new, trace.read(v))) for v, new in updates]
+    updates += [*summed, *trainer.scheduled.updates, *trace.updates.items()]
+    updates.append((trainer.step_slot, step + 1.0))
+    return updates

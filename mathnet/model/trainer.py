@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,10 @@ from mathnet._kernels import runner
 from mathnet.errors import ArgumentError, ShapeError
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.tensor import Spec
+from mathnet.model.accumulation import Accumulation, checked_count
+from mathnet.model.average import Average
 from mathnet.model.calls import BoundCall, Recent
+from mathnet.model.clipping import Clipping
 from mathnet.model.evaluate import Evaluator
 from mathnet.model.inputs import match
 from mathnet.model.model import Model
@@ -20,7 +25,7 @@ from mathnet.model.objective import Objective
 from mathnet.model.order import Order, Run
 from mathnet.model.predict import check_batch_size, check_rows
 from mathnet.model.refusals import checks_of, refused
-from mathnet.model.slots import HyperParameters, slot
+from mathnet.model.slots import HyperParameters, Scheduled, slot
 from mathnet.model.step import Signature, Sums, step_graph
 from mathnet.model.updates import Updates
 from mathnet.plan import Plan
@@ -38,14 +43,25 @@ class Trainer:
     loss: a key such as ``"cross_entropy"``, a configured loss, or a function (y_pred, y_true) → one value per example (or values and
         weights); for several outputs a list, or a mapping by output name.
     optimizer: a key such as ``"adam"``, or an optimizer.
-    clip_norm: the largest global norm of the gradient, penalties included; longer ones are scaled down.
+    clip_norm: the largest global norm of the gradient, penalties included; longer ones are scaled down; clip_parameter_norm: the same
+        for the gradient of each parameter; clip_value: the largest size of an element.  They act in the order value, parameter, all.
     seed: drives the order of rows, dropout and noise.
     metrics: keys, metrics or functions (y_pred, y_true) → one value per example.
     loss_weights: factors of the losses of several outputs.
+    groups: settings of the optimizer that differ for some parameters, by patterns of their names:
+        ``{"embedding/*": {"learning_rate": 1e-4}, "*/bias": {"weight_decay": 0.0}}``.  The first pattern that fits counts; ``hyper``
+        has them as ``"embedding/*.learning_rate"``.
+    schedules: hyper-parameters as functions of the update: ``{"momentum": lambda step: …}``.
+    accumulate: batches whose gradients make one update: numerators and Σ w are summed and divided once, which equals one large batch to
+        rounding.  ``step_count`` counts batches, schedules see updates; batches left at the end of an epoch count for the next one.
+    ema: decay d of an exponential average of the weights, ā ← d ā + (1 − d) θ after each update; swa: the update from which on the
+        plain mean of the weights is taken.  ``averaged_model()`` is a model with these, ``averaged_weights()`` puts them in for a while.
 
     A loss is Σ w·l / Σ w over the batch plus penalties, so that a weight k equals k repeats of an example (Keras divides by their number
-    instead).  A step that fails, or is interrupted, leaves weights, optimizer and counters as they were.  ``hyper`` is the
-    mapping of numeric settings: ``trainer.hyper["learning_rate"] = 1e-4`` holds from the next step on.
+    instead).  Weights are trained whose layers were ``trainable`` when the Trainer was made; constraints hold after every update.
+    A step that fails, or is interrupted, leaves weights, optimizer and counters as they were.  ``hyper`` is the mapping of numeric
+    settings: ``trainer.hyper["learning_rate"] = 1e-4`` holds from the next step on; a setting whose value is not read by the plan,
+    such as a momentum of 0, refuses a new one.
 
     >>> import mathnet as mn
     >>> model = mn.Sequential([mn.layers.Dense(8, activation="tanh"), mn.layers.Dense(1)], input_shape=(2,))
@@ -63,6 +79,13 @@ class Trainer:
         seed: int = 0,
         metrics: Any = (),
         loss_weights: Any = None,
+        clip_value: float | None = None,
+        clip_parameter_norm: float | None = None,
+        groups: Mapping[str, Mapping[str, Any]] | None = None,
+        schedules: Mapping[str, Any] | None = None,
+        accumulate: int = 1,
+        ema: float | None = None,
+        swa: int | None = None,
     ) -> None:
         if not isinstance(model, Model):
             raise ArgumentError(f"Trainer: a mn.Model is needed, not {type(model).__name__}")
@@ -72,15 +95,17 @@ class Trainer:
         trainable = [(n, v) for n, v in model.named_variables() if v.kind == "parameter" and v.trainable]
         if not trainable:
             raise ArgumentError(f"Trainer: {model!r} has no trainable weights")
-        self.updates = Updates(optimizer, trainable, self.hyper)
+        self.updates = Updates(optimizer, trainable, self.hyper, groups)
         self.objective = Objective(model, loss, metrics, loss_weights, self.hyper)
-        self.clip_slot: Variable | None = None
-        if clip_norm is not None:
-            if isinstance(clip_norm, bool) or not isinstance(clip_norm, (int, float)) or not clip_norm > 0:
-                raise ArgumentError(
-                    f"Trainer: clip_norm must be a positive number or None, not {clip_norm!r}"
-                )
-            self.clip_slot = self.hyper.add("clip_norm", float(clip_norm))
+        self.clipping = Clipping(clip_value, clip_parameter_norm, clip_norm, self.hyper)
+        names, variables = [n for n, _ in trainable], [v for _, v in trainable]
+        count = checked_count(accumulate)
+        self.accumulation = (
+            Accumulation(count, len(self.objective.losses), names, variables) if count > 1 else None
+        )
+        averages = ema is not None or swa is not None
+        self.average = Average(names, variables, ema, swa, self.hyper) if averages else None
+        self.scheduled = Scheduled(schedules, self.hyper)
         self.step_slot = slot("step")
         self.sums = Sums(len(self.objective.losses), len(self.objective.metrics))
         self.summed_epoch = -1  # the epoch that the sums belong to
@@ -272,6 +297,35 @@ class Trainer:
     def predict(self, x: Any, batch_size: int = 256) -> Any:
         return self.model.predict(x, batch_size)
 
+    # ---- averaged weights ---------------------------------------------------------------------------------------------
+    def averaged_model(self) -> Model:
+        """A copy of the model with the averaged weights (``ema=`` or ``swa=``); running values are those of now."""
+        average = self._average()
+        with self.model.lock:
+            copied = copy.deepcopy(self.model)
+            for name, held in average.named.items():
+                copied.parameters[name] = held.array
+        return copied
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[Model]:
+        """Within it the model has the averaged weights, for evaluation or saving; do not train meanwhile."""
+        average, variables = self._average(), dict(self.model.named_variables())
+        with self.model.lock:
+            average.swap(variables)
+        try:
+            yield self.model
+        finally:
+            with self.model.lock:
+                average.swap(variables)
+
+    def _average(self) -> Average:
+        if self.average is None:
+            raise ArgumentError(
+                "this Trainer keeps no average of the weights; make it with ema=0.999 or swa=update"
+            )
+        return self.average
+
     # ---- the plan ----------------------------------------------------------------------------------------------------
     def plan(self, batch: int, targets: Any = None) -> Plan:
         """The plan of a step on ``batch`` examples: ``explain()`` shows its instructions, ``profile(x, y)`` times them.
@@ -324,6 +378,14 @@ class Trainer:
         from mathnet.model.checkpoint import restore
 
         restore(self, path)
+
+    @property
+    def named_arrays(self) -> Mapping[str, Variable]:
+        """Sums and averages laid out like the parameters, by name; for checkpoints."""
+        named = {f"sum/{n}": v for n, v in self.accumulation.named.items()} if self.accumulation else {}
+        if self.average is not None:
+            named.update({f"average/{n}": v for n, v in self.average.named.items()})
+        return named
 
     @property
     def named_slots(self) -> Mapping[str, Variable]:

@@ -5,7 +5,7 @@ Moments of a layer lie in one segment with the offsets of the layer's weights, s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,9 +17,9 @@ from mathnet.graph.op import FUNCTIONS, INPUT, VARIABLE, as_tensor, input_tensor
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.graph.trace import Trace
 from mathnet.graph.tree import Structure, flatten, unflatten
-from mathnet.model.slots import Adjustable, HyperParameters, slot
+from mathnet.model.rule import Rules
+from mathnet.model.slots import HyperParameters, slot
 from mathnet.plan import compile_graph
-from mathnet.plugin.registry import resolve
 from mathnet.store import Variable, allocate
 
 
@@ -43,43 +43,24 @@ class _Leaf(NamedTuple):
 class Updates:
     """What an optimizer does to the parameters of a model.
 
-    Float arguments of the optimizer's constructor become slots of ``hyper``; numbers in its state become scalar slots, one for all
-    parameters where they develop alike (a step count), else one each.
+    groups: settings that differ for some parameters, see :class:`~mathnet.model.rule.Rules`.  Float arguments of the optimizer's
+    constructor become slots of ``hyper``; numbers in its state become scalar slots, one for all parameters where they develop
+    alike (a step count), else one each.
     """
 
     def __init__(
-        self, optimizer: Any, parameters: Sequence[tuple[str, Variable]], hyper: HyperParameters
+        self,
+        optimizer: Any,
+        parameters: Sequence[tuple[str, Variable]],
+        hyper: HyperParameters,
+        groups: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self.used = resolve("optimizer", optimizer, "optimizer")
-        label = type(self.used).__name__
-        if not callable(getattr(self.used, "update", None)) or not callable(getattr(self.used, "init", None)):
-            raise ArgumentError(
-                f"optimizer {label}: a Trainer needs init(param) and update(param, grad, state, learning_rate)"
-            )
-        if not hasattr(self.used, "learning_rate"):
-            raise ArgumentError(
-                f"optimizer {label} has no attribute learning_rate; set self.learning_rate = learning_rate in __init__"
-            )
-        self.label = f"optimizer {label}"
-        self.optimizer = Adjustable(self.used, "", hyper)
-        self._rate = self._resolved_rate(hyper)
+        self.rules = Rules(optimizer, [name for name, _ in parameters], hyper, groups)
+        self.used = self.rules.common.used
         structures, leaves = self._initial(parameters)
         states = self._allocate(leaves)
         self.trained = [Trained(n, v, s, state) for (n, v), s, state in zip(parameters, structures, states)]
-        self._try(leaves)
-
-    def _resolved_rate(self, hyper: HyperParameters) -> Adjustable | Variable:
-        rate = self.used.learning_rate
-        if isinstance(rate, (int, float, np.integer, np.floating)) and not isinstance(rate, bool):
-            return (
-                hyper.slot("learning_rate")
-                if "learning_rate" in hyper
-                else hyper.add("learning_rate", float(rate))
-            )
-        schedule = resolve("schedule", rate, f"{self.label}: learning_rate")
-        if schedule is None:
-            raise ArgumentError(f"{self.label}: learning_rate must be a number or a schedule, not None")
-        return Adjustable(schedule, "learning_rate.", hyper)
+        self._try(leaves, hyper)
 
     # ---- state ---------------------------------------------------------------------------------------------------------
     def _initial(
@@ -89,7 +70,7 @@ class Updates:
         structures, found, pending = [], [], []
         for name, variable in parameters:
             with Trace() as trace:
-                state = self.used.init(_named(trace, name, variable))
+                state = self.rules.of(name).used.init(_named(trace, name, variable))
             values, structure = flatten(state)
             structures.append(structure)
             found.append([_Leaf(leaf, value, variable) for leaf, value in zip(leaf_names(structure), values)])
@@ -138,17 +119,19 @@ class Updates:
             states.append(state)
         return states
 
-    def _try(self, leaves: list[list[_Leaf]]) -> None:
+    def _try(self, leaves: list[list[_Leaf]], hyper: HyperParameters) -> None:
         """Traces every update once with stand-in gradients: finds a broken optimizer early, and scalars that cannot be shared.
 
         Scalars with one starting value stay equal for ever when their new value is the same expression of them for all
         parameters, without a parameter or gradient in it.  If that fails for one, every parameter gets scalars of its own.
+        Settings that no update reads must not be set later, as that would do nothing.
         """
         with Trace() as trace:
             gradients = [
                 input_tensor(Spec(t.variable.shape, t.variable.dtype), "gradient") for t in self.trained
             ]
             updates = [self._update(trace, t, g, trace.read(_STEP)) for t, g in zip(self.trained, gradients)]
+        self._refuse_unread([t for new, state in updates for t in (new, *state)], hyper)
         developments: dict[int, set[Any]] = {}
         for trained, (_, new_state) in zip(self.trained, updates):
             for variable, tensor in zip(trained.state, new_state):
@@ -159,6 +142,18 @@ class Updates:
         for index, (trained, listed) in enumerate(zip(self.trained, leaves)):
             state = [slot(f.name, f.value) if v.spec.weak else v for v, f in zip(trained.state, listed)]
             self.trained[index] = trained._replace(state=state)
+
+    def _refuse_unread(self, tensors: Sequence[Tensor], hyper: HyperParameters) -> None:
+        """Settings that the traced updates do not depend on may not be changed."""
+        read = {id(node.attrs["variable"]) for node in walk(tensors) if node.op is VARIABLE}
+        for rule in self.rules:
+            for setting, variable in rule.slots.items():
+                if id(variable) not in read:
+                    hyper.refuse(
+                        variable,
+                        f"{rule.label} computes without {setting}, because it was {float(variable.array):g} when the Trainer was made; "
+                        f"give {setting} to the optimizer when making it",
+                    )
 
     def _development(self, tensor: Tensor) -> Any:
         """The structure of a scalar's new value; None when it depends on a parameter or gradient."""
@@ -200,11 +195,12 @@ class Updates:
     def _update(
         self, trace: Trace, trained: Trained, gradient: Tensor, step: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
-        where = f"{self.label} on {trained.name!r}"
+        rule = self.rules.of(trained.name)
+        where = f"{rule.label} on {trained.name!r}"
         param = _named(trace, trained.name, trained.variable)
         state = unflatten(trained.structure, [trace.read(v) for v in trained.state])
         try:
-            returned = self.optimizer.within(trace).update(param, gradient, state, self._rate_at(trace, step))
+            returned = rule.within(trace).update(param, gradient, state, rule.rate_at(trace, step))
         except GraphError as error:
             raise GraphError(
                 f"{where}: {error}. Float arguments of its constructor are tensors here; those that decide what is computed are "
@@ -226,16 +222,6 @@ class Updates:
         names = leaf_names(structure)
         checked = [_fit(leaf, v, f"{where}: state {n!r}") for leaf, v, n in zip(leaves, trained.state, names)]
         return _fit(new, trained.variable, where), checked
-
-    def _rate_at(self, trace: Trace, step: Tensor) -> Tensor:
-        if isinstance(self._rate, Variable):
-            return trace.read(self._rate)
-        rate = as_tensor(self._rate.within(trace)(step))
-        if rate.shape != ():
-            raise ShapeError(
-                f"schedule {self._rate.label!r} must give a single number, but gave shape {show_shape(rate.shape)}"
-            )
-        return rate
 
 
 _STEP = slot("step")  # stands for the step while an optimizer is tried
@@ -266,6 +252,16 @@ def _like_segment(variable: Variable, name: str, dtype: Any) -> dict[int, Variab
     shapes = [array.shape for array in segment.arrays]
     made = allocate([name] * len(shapes), shapes, dtype, "slot")
     return dict(zip(segment.offsets, made))
+
+
+def beside(variables: Sequence[Variable], name: str) -> list[Variable]:
+    """A new variable for each of ``variables``, laid out in memory as they are."""
+    blocks: dict[tuple[int, Any], dict[int, Variable]] = {}
+    for variable in variables:
+        key = (id(variable.segment), variable.dtype)
+        if key not in blocks:
+            blocks[key] = _like_segment(variable, name, variable.dtype)
+    return [blocks[id(v.segment), v.dtype][v.offset] for v in variables]
 
 
 def _fit(value: Any, variable: Variable, where: str) -> Tensor:
