@@ -41,7 +41,7 @@ class Average:
                     f"Trainer: swa must be the number of the update at which averaging begins, from 0, not {swa!r}"
                 )
             self._start = float(swa)
-        self._parameters = {id(v): held for v, held in zip(parameters, beside(parameters, "average"))}
+        self._parameters = {id(v): held for v, held in zip(parameters, beside(parameters, "weight average"))}
         self.named = dict(zip(names, self._parameters.values()))
         for variable in parameters:
             self._parameters[id(variable)].array[...] = variable.array

@@ -44,8 +44,8 @@ class Rule:
             raise ArgumentError(
                 f"{self.label} has no attribute learning_rate; set self.learning_rate = learning_rate in __init__"
             )
-        shared = {} if base is None else {n: v for n, v in base.optimizer.slots.items() if n not in own}
-        self.optimizer = Adjustable(self.used, prefix, hyper, shared)
+        shared = {} if base is None else {n: v for n, v in base.slots.items() if n not in own}
+        self.optimizer: Adjustable = Adjustable(self.used, prefix, hyper, shared)
         self.rate: Adjustable | Variable
         if base is not None and "learning_rate" not in own:
             self.rate = base.rate

@@ -136,7 +136,7 @@ class Scheduled:
     def __init__(self, schedules: Mapping[str, Any] | None, hyper: HyperParameters) -> None:
         if schedules is not None and not isinstance(schedules, Mapping):
             raise ArgumentError(
-                f'schedules must be a mapping such as {{"learning_rate": mn.schedules.Cosine(0.1)}}, not {type(schedules).__name__}'
+                f'schedules must be a mapping such as {{"learning_rate": lambda step: 0.1 / (step + 1.0)}}, not {type(schedules).__name__}'
             )
         self._schedules: list[tuple[str, Variable, Adjustable]] = []
         self.updates: list[tuple[Variable, Tensor]] = []

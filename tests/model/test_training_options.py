@@ -291,7 +291,7 @@ def test_everything_resumes_bit_for_bit(tmp_path):
         assert np.array_equal(
             second.averaged_model().parameters[name], whole.averaged_model().parameters[name]
         )
-    with pytest.raises(mn.ArgumentError, match="has no .*; it was written for another"):
+    with pytest.raises(mn.ArgumentError, match=r"has no .*; it was written for another"):
         mn.Trainer(linear()[0], "mse", mn.optimizers.Adam(0.05)).restore(tmp_path / "half")
 
 
