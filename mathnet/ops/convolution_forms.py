@@ -64,7 +64,7 @@ def _convolve(
     groups: int,
 ) -> Tensor:
     x, weight = _operands(name, axes, x, weight, groups)
-    channels, filters = x.shape[1], weight.shape[0]
+    (examples, channels), filters = x.shape[:2], weight.shape[0]
     if isinstance(channels, Dim) or channels != weight.shape[1] * groups or filters % groups:
         raise ShapeError(
             f"{name}: x of shape {show_shape(x.shape)} and weight of shape {show_shape(weight.shape)} do not fit with groups={groups}: "
@@ -90,7 +90,7 @@ def _convolve(
     if axes == 1:
         return reshape(y, (*y.shape[:2], y.shape[3]))
     if axes == 3:
-        y = reshape(y, (y.shape[0] // out[0], out[0], *y.shape[1:]))
+        y = reshape(y, (examples, out[0], *y.shape[1:]))
         return transpose(y, (0, 2, 1, 3, 4))
     return y
 
