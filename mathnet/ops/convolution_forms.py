@@ -210,11 +210,16 @@ def _transposed(
         extra = tuple([a + b for a, b in zip(extra, more)])
     else:
         sides = padding_of(name, padding, x.shape[2:], weight.shape[2:], strides, dilations)
-    # What output_padding adds is first what the padding would have cut off, then zeros.
-    cut = tuple([(before, max(after - e, 0)) for (before, after), e in zip(sides, extra)])
-    zeros = tuple([(0, max(e - after, 0)) for (_, after), e in zip(sides, extra)])
+    # Fewer than a stride are rows that no window step reaches; of more, what the padding would have cut off comes first, then zeros.
+    inside = tuple([e if e < s else 0 for e, s in zip(extra, strides)])
+    beyond = tuple([e - i for e, i in zip(extra, inside)])
+    cut = tuple([(before, max(after - e, 0)) for (before, after), e in zip(sides, beyond)])
+    zeros = tuple([(0, max(e - after, 0)) for (_, after), e in zip(sides, beyond)])
     size = tuple(
-        [(n - 1) * s + span - sum(side) for n, s, span, side in zip(x.shape[2:], strides, spans, cut)]
+        [
+            (n - 1) * s + span - sum(side) + i
+            for n, s, span, side, i in zip(x.shape[2:], strides, spans, cut, inside)
+        ]
     )
     if any(not isinstance(n, Dim) and n < 1 for n in size):
         raise ShapeError(
