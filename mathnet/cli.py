@@ -21,6 +21,8 @@ examples:
   mathnet plugins                    what is installed, and what could not be loaded
   mathnet info                       version, instruction set, threads
   mathnet inspect digits.mathnet     what a model file holds
+  mathnet train iris.csv --arch mlp:16 --out iris.mathnet
+  mathnet predict iris.mathnet iris.csv
 """
 
 
@@ -121,7 +123,100 @@ def parser() -> argparse.ArgumentParser:
     inspect.add_argument("file", type=Path, metavar="FILE")
     inspect.add_argument("--json", action="store_true", help="print one object")
     inspect.set_defaults(run=run_inspect)
+    add_train(commands)
+    add_use(commands)
     return top
+
+
+DATA_HELP = "DATA: .npz with x and y, .csv, an idx file of MNIST's format, or a folder with a folder of pictures for each class"
+
+
+def add_train(commands: argparse._SubParsersAction) -> None:
+    train = commands.add_parser(
+        "train",
+        help="train a network on a data set",
+        description=f"Trains a network and writes a model file.  {DATA_HELP}.",
+        epilog="examples:\n  mathnet train iris.csv --arch mlp:16\n"
+        "  mathnet train train-images-idx3-ubyte.gz --arch cnn --epochs 3 --out mnist.mathnet\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    train.add_argument("data", type=Path, metavar="DATA")
+    train.add_argument(
+        "--arch", default="mlp", help="mlp:128,64 or cnn:32,64 (default: mlp, one layer of 128)"
+    )
+    train.add_argument(
+        "--out", type=Path, default=Path("model.mathnet"), metavar="FILE", help="default: model.mathnet"
+    )
+    train.add_argument(
+        "--target", metavar="COLUMN", help="of a CSV: name or number (default: the last column)"
+    )
+    train.add_argument(
+        "--epochs", type=positive, metavar="N", help="default: as many as make 3,000 steps, 3 to 200"
+    )
+    train.add_argument("--batch-size", type=positive, default=32, metavar="N", help="default: 32")
+    train.add_argument(
+        "--learning-rate", type=rate, default=1e-3, metavar="X", help="of Adam (default: 0.001)"
+    )
+    train.add_argument(
+        "--validation", type=fraction, default=0.1, metavar="X", help="share held out (default: 0.1)"
+    )
+    train.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
+    train.add_argument("--json", action="store_true", help="print only the result, as one object")
+    train.set_defaults(run=run_train)
+
+
+def add_use(commands: argparse._SubParsersAction) -> None:
+    """The commands that take a model file, and ``ops``."""
+    raw = argparse.RawDescriptionHelpFormatter
+    predict = commands.add_parser(
+        "predict",
+        help="apply a model file to data",
+        description=f"Prints a class or the numbers for each row, or writes the scores to a .npy file.  {DATA_HELP}; or .npy.",
+        epilog="example:\n  mathnet predict iris.mathnet new.npy --out scores.npy\n",
+        formatter_class=raw,
+    )
+    predict.add_argument("file", type=Path, metavar="FILE")
+    predict.add_argument("data", type=Path, metavar="DATA")
+    predict.add_argument(
+        "--out", type=Path, metavar="OUT.npy", help="where the scores go instead of being printed"
+    )
+    predict.set_defaults(run=run_predict)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="loss and accuracy of a model file on data",
+        description=f"Compares predictions with the targets of a data set.  {DATA_HELP}.",
+        epilog="example:\n  mathnet evaluate iris.mathnet iris.csv\n",
+        formatter_class=raw,
+    )
+    evaluate.add_argument("file", type=Path, metavar="FILE")
+    evaluate.add_argument("data", type=Path, metavar="DATA")
+    evaluate.add_argument(
+        "--target", metavar="COLUMN", help="of a CSV: name or number (default: the last column)"
+    )
+    evaluate.add_argument("--json", action="store_true", help="print one object")
+    evaluate.set_defaults(run=run_evaluate)
+
+    export = commands.add_parser(
+        "export",
+        help="weights of a model file in another format",
+        description="Writes the weights and running values of a model file, by name, as .npz.",
+        epilog="example:\n  mathnet export digits.mathnet digits.npz\n",
+        formatter_class=raw,
+    )
+    export.add_argument("file", type=Path, metavar="FILE")
+    export.add_argument("out", type=Path, metavar="OUT")
+    export.set_defaults(run=run_export)
+
+    ops = commands.add_parser(
+        "ops",
+        help="list every operation with its orders of derivative",
+        description="Lists the operations: name, orders of derivative that hold, summary.",
+        epilog="example:\n  mathnet ops --json\n",
+        formatter_class=raw,
+    )
+    ops.add_argument("--json", action="store_true", help="print a list with one object an operation")
+    ops.set_defaults(run=run_ops)
 
 
 def natural(text: str) -> int:
@@ -130,6 +225,24 @@ def natural(text: str) -> int:
 
 def positive(text: str) -> int:
     return _integer(text, 1)
+
+
+def rate(text: str) -> float:
+    return _number(text, 0.0, float("inf"), "a number > 0")
+
+
+def fraction(text: str) -> float:
+    return 0.0 if text == "0" else _number(text, 0.0, 1.0, "a number from 0 to below 1")
+
+
+def _number(text: str, above: float, below: float, wanted: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = above
+    if not above < value < below:
+        raise argparse.ArgumentTypeError(f"must be {wanted}, not {text!r}")
+    return value
 
 
 def _integer(text: str, least: int) -> int:
@@ -205,6 +318,66 @@ def run_info(options: argparse.Namespace) -> None:
     }
     for name, value in rows.items():
         print(f"{name:<16} {value}")
+
+
+def run_train(options: argparse.Namespace) -> None:
+    from mathnet import commands
+
+    result = commands.train(
+        options.data,
+        options.arch,
+        options.out,
+        target=options.target,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        validation=options.validation,
+        seed=options.seed,
+        progress=False if options.json else None,
+    )
+    if options.json:
+        print(json.dumps({"task": result.task, "model": result.model, **result.figures}))
+        return
+    for name, value in result.figures.items():
+        print(f"{name}: {value:.4f}")
+    print(f"model: {result.model}")
+
+
+def run_predict(options: argparse.Namespace) -> None:
+    from mathnet import commands
+
+    commands.predict(options.file, options.data, options.out)
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    from mathnet import commands
+
+    figures = commands.evaluate(options.file, options.data, options.target)
+    if options.json:
+        print(json.dumps({name: float(value) for name, value in figures.items()}))
+        return
+    for name, value in figures.items():
+        print(f"{name}: {value:.4f}")
+
+
+def run_export(options: argparse.Namespace) -> None:
+    from mathnet import commands
+
+    commands.export(options.file, options.out)
+    print(f"written: {options.out}")
+
+
+def run_ops(options: argparse.Namespace) -> None:
+    from mathnet import commands
+
+    rows = commands.operations()
+    if options.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    width = max(len(row["name"]) for row in rows)
+    print(f"{'operation':<{width}}  derivatives  summary")
+    for row in rows:
+        print(f"{row['name']:<{width}}  {row['derivatives']:<11}  {row['summary']}")
 
 
 def run_inspect(options: argparse.Namespace) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from mathnet.model.model import Model
 
 
-def save(model: Model, path: str | os.PathLike) -> None:
-    """Writes ``model`` to ``path``.
+def save(model: Model, path: str | os.PathLike, notes: dict[str, Any] | None = None) -> None:
+    """Writes ``model`` to ``path``; ``notes``: what else a program wants to find in the file, as JSON can hold it.
 
     ArgumentError names a layer or function that has no registered key; OSError: an old file is as it was, nothing else is left behind.
     """
@@ -39,6 +39,8 @@ def save(model: Model, path: str | os.PathLike) -> None:
         "plugins": encoder.plugins,
         "mathnet": __version__,
     }
+    if notes:
+        description["notes"] = notes
     with model.lock:
         weights = {f"weight/{name}": variable.array.copy() for name, variable in model.named_variables()}
     container.write(path, "model", description, {**weights, **encoder.tensors})
@@ -79,6 +81,15 @@ def load(path: str | os.PathLike) -> Model:
         raise FileFormatError(f"{name}: the description is damaged ({error!r})") from error
     _fill(name, model, {k.partition("/")[2]: v for k, v in tensors.items() if k.startswith("weight/")})
     return model
+
+
+def notes(path: str | os.PathLike) -> dict[str, Any]:
+    """The notes that :func:`save` was given; empty without any."""
+    with container.read(path, "model") as file:
+        found = file.description.get("notes", {})
+    if not isinstance(found, dict):
+        raise FileFormatError(f"{os.fspath(path)}: the notes are no object")
+    return found
 
 
 def _budget(path: str, nbytes: int) -> Any:
@@ -140,7 +151,7 @@ def inspect(path: str | os.PathLike) -> dict[str, Any]:
         np.prod(t["shape"], dtype=np.int64) for n, t in shown["tensors"].items() if n.startswith("weight/")
     ]
     shown["weights"] = int(sum(weights))
-    for key in ("name", "mathnet", "plugins", "optimizer"):
+    for key in ("name", "mathnet", "plugins", "optimizer", "notes"):
         if key in found:
             shown[key] = found[key]
     if file.kind == "model":

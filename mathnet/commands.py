@@ -1,0 +1,191 @@
+"""What ``mathnet train``, ``predict``, ``evaluate``, ``ops`` and ``export`` do; :mod:`mathnet.cli` reads their arguments."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+
+import mathnet as mn
+from mathnet.data.reading import DataSet, read
+from mathnet.model import files
+
+
+class Trained(NamedTuple):
+    """Result of :func:`train`: the last value of every figure of the history, and where the model is."""
+
+    figures: dict[str, float]
+    model: str
+    task: str
+
+
+def network(arch: str, shape: tuple[int, ...], outputs: int) -> tuple[Any, Any]:
+    """A model for inputs of ``shape`` and its normalising layer.
+
+    arch: ``mlp`` or ``mlp:128,64`` (widths of the hidden layers), ``cnn`` or ``cnn:32,64`` (channels of 3×3 convolutions, each followed
+    by 2×2 pooling, then a dense layer of 128).  Raises ArgumentError for anything else, or pictures that are too small.
+    """
+    kind, _, rest = arch.partition(":")
+    try:
+        widths = (
+            [int(part) for part in rest.split(",")] if rest else {"mlp": [128], "cnn": [32, 64]}.get(kind, [])
+        )
+    except ValueError:
+        widths = [0]
+    if kind not in ("mlp", "cnn") or any(width < 1 for width in widths):
+        raise mn.ArgumentError(f"--arch {arch!r}: use mlp, mlp:128,64, cnn or cnn:32,64")
+    x = mn.Input(shape)
+    normalization = mn.layers.Normalization(axis=None if len(shape) > 1 else -1)
+    h = normalization(x)
+    if kind == "cnn":
+        if len(shape) != 3 or min(shape[1:]) < 2 ** len(widths):
+            raise mn.ArgumentError(
+                f"--arch {arch}: pictures of at least {2 ** len(widths)} pixels a side are needed, not inputs of shape {shape}"
+            )
+        for width in widths:
+            h = mn.layers.Conv2D(
+                width, 3, padding="same", activation="relu", kernel_initializer="he_uniform"
+            )(h)
+            h = mn.layers.MaxPool2D(2)(h)
+        widths = [128]
+    if len(h.shape) > 2:
+        h = mn.layers.Flatten()(h)
+    for width in widths:
+        h = mn.layers.Dense(width, activation="relu", kernel_initializer="he_uniform")(h)
+    return mn.Model(x, mn.layers.Dense(outputs)(h)), normalization
+
+
+def inputs_of(data: DataSet) -> np.ndarray:
+    """x as float32; pictures without channels get one."""
+    x = data.x
+    if x.dtype.kind not in "fiub":
+        raise mn.DTypeError(f"the inputs have element type {x.dtype}; numbers are needed")
+    return np.asarray(x[:, None] if x.ndim == 3 else x, np.float32)
+
+
+def train(
+    data: Path,
+    arch: str,
+    out: Path,
+    target: str | None = None,
+    epochs: int | None = None,
+    batch_size: int = 32,
+    learning_rate: float = 1e-3,
+    validation: float = 0.1,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> Trained:
+    """Trains a network on a data set and writes it with what :func:`predict` must know of the targets.
+
+    epochs: None for as many as make some 3,000 steps, 3 to 200.
+    """
+    found = read(data, target)
+    if found.y is None:
+        raise mn.DataError(f"{data}: there are no targets to learn")
+    x, y = inputs_of(found), found.y
+    classes = len(found.classes)
+    if len(x) < 2:
+        raise mn.DataError(f"{data}: {len(x)} example{'s are' if len(x) != 1 else ' is'} too few to train on")
+    order = np.random.default_rng(seed).permutation(len(x))
+    x, y = x[order], y[order]
+    if not classes:
+        y = y.astype(np.float32).reshape(len(y), -1)
+    with mn.Runtime(seed=seed):
+        model, normalization = network(arch, x.shape[1:], classes or y.shape[1])
+        normalization.adapt(x[: max(1, len(x) - int(len(x) * validation))])
+        history = model.fit(
+            x,
+            y,
+            loss="cross_entropy" if classes else "mse",
+            optimizer=mn.optimizers.Adam(learning_rate),
+            metrics=["accuracy"] if classes else [],
+            epochs=min(max(-(-3000 * batch_size // len(x)), 3), 200) if epochs is None else epochs,
+            batch_size=min(batch_size, len(x)),
+            validation_split=validation,
+            seed=seed,
+            progress=progress,
+        )
+    task = "classification" if classes else "regression"
+    files.save(model, out, notes={"task": task, "classes": found.classes})
+    return Trained(
+        {name: float(values[-1]) for name, values in history.items() if len(values)}, str(out), task
+    )
+
+
+def predict(file: Path, data: Path, out: Path | None, stream: TextIO | None = None) -> None:
+    """Writes scores to ``out`` (.npy), or prints one line a row: the class, or the numbers."""
+    model, notes = mn.load(file), files.notes(file)
+    # a table that still has its column of targets is read without it
+    wanted = model.inputs[0].shape[1:]
+    found = read(data, "")
+    if (
+        found.x.ndim == 2
+        and len(wanted) == 1
+        and found.x.shape[1] == wanted[0] + 1
+        and data.suffix.lower() == ".csv"
+    ):
+        found = read(data, None, notes.get("classes"))
+    scores = model.predict(inputs_of(found))
+    if out is not None:
+        with open(out, "wb") as target:
+            np.save(target, scores)
+        return
+    names = notes.get("classes") or []
+    for row in scores.reshape(len(scores), -1):
+        print(
+            names[int(row.argmax())] if names else " ".join(f"{value:.7g}" for value in row),
+            file=stream or sys.stdout,
+        )
+
+
+def evaluate(file: Path, data: Path, target: str | None = None) -> dict[str, float]:
+    """Loss and, for classes, accuracy of a trained file on a data set with targets."""
+    model, notes = mn.load(file), files.notes(file)
+    found = read(data, target, notes.get("classes"))
+    if found.y is None:
+        raise mn.DataError(f"{data}: there are no targets to compare with")
+    if notes.get("task", "classification" if found.classes else "regression") == "classification":
+        return model.evaluate(inputs_of(found), found.y, loss="cross_entropy", metrics=["accuracy"])
+    y = np.asarray(found.y, np.float32).reshape(len(found.y), -1)
+    return model.evaluate(inputs_of(found), y, loss="mse", metrics=["mae"])
+
+
+def operations() -> list[dict[str, Any]]:
+    """Every public operation: name, formula, and the highest order of derivative that holds ("any", 1 or 0)."""
+    import mathnet.ops  # noqa: F401
+    from mathnet.graph.op import FUNCTIONS, OPS
+
+    rows = []
+    for name in sorted(FUNCTIONS):
+        op = OPS.get(name)
+        doc = (FUNCTIONS[name].__doc__ or "").strip().split("\n")[0]
+        rows.append(
+            {"name": name, "formula": op.formula if op else "", "derivatives": _order(op), "summary": doc}
+        )
+    return rows
+
+
+def _order(op: Any) -> str:
+    if op is None:
+        return "any"  # made of other operations
+    if "host" in op.effects:
+        return "1" if op.differentiable else "0"
+    return "any" if op.differentiable else "0"
+
+
+def export(file: Path, out: Path) -> None:
+    """The weights and running values of a model file as ``.npz``, by name."""
+    exporters: dict[str, Callable[[Any, Path], None]] = {".npz": _export_npz}
+    write = exporters.get(out.suffix.lower())
+    if write is None:
+        raise mn.ArgumentError(f"{out}: only {', '.join(exporters)} can be written")
+    write(mn.load(file), out)
+
+
+def _export_npz(model: Any, out: Path) -> None:
+    values = {**dict(model.parameters.items()), **dict(model.statistics.items())}
+    with open(out, "wb") as target:
+        np.savez(target, **{name: np.asarray(value) for name, value in values.items()})  # type: ignore[arg-type]
