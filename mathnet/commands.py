@@ -118,16 +118,7 @@ def train(
 def predict(file: Path, data: Path, out: Path | None, stream: TextIO | None = None) -> None:
     """Writes scores to ``out`` (.npy), or prints one line a row: the class, or the numbers."""
     model, notes = mn.load(file), files.notes(file)
-    # a table that still has its column of targets is read without it
-    wanted = model.inputs[0].shape[1:]
-    found = read(data, "")
-    if (
-        found.x.ndim == 2
-        and len(wanted) == 1
-        and found.x.shape[1] == wanted[0] + 1
-        and data.suffix.lower() == ".csv"
-    ):
-        found = read(data, None, notes.get("classes"))
+    found = _rows(data, model.inputs[0].shape[1:], notes.get("classes"))
     scores = model.predict(inputs_of(found))
     if out is not None:
         with open(out, "wb") as target:
@@ -139,6 +130,19 @@ def predict(file: Path, data: Path, out: Path | None, stream: TextIO | None = No
             names[int(row.argmax())] if names else " ".join(f"{value:.7g}" for value in row),
             file=stream or sys.stdout,
         )
+
+
+def _rows(data: Path, wanted: tuple[int, ...], classes: list[str] | None) -> DataSet:
+    """The inputs at ``data``; a table that still has its column of targets is read without it."""
+    if data.suffix.lower() != ".csv":
+        return read(data)
+    try:
+        found = read(data, "")
+    except (
+        mn.DataError
+    ):  # words: the classes of the last column, or a defect that is reported by reading it as such
+        return read(data, None, classes)
+    return read(data) if len(wanted) == 1 and found.x.shape[1] == wanted[0] + 1 else found
 
 
 def evaluate(file: Path, data: Path, target: str | None = None) -> dict[str, float]:
