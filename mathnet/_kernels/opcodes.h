@@ -13,6 +13,13 @@
     X(sigmoid, 1, 0.35f) X(softplus, 1, 0.5f) X(relu, 1, 0.05f) X(erf, 1, 0.5f) \
     X(sin, 1, 0.5f) X(cos, 1, 0.5f) X(floor, 1, 0.05f) X(ceil, 1, 0.05f) X(round, 1, 0.05f) \
     X(pow, 2, 1.5f) X(min, 2, 0.05f) X(max, 2, 0.05f) X(floor_divide, 2, 3.0f) X(remainder, 2, 3.0f) \
+    X(exp2, 1, 0.25f) X(log2, 1, 0.35f) X(sinh, 1, 0.6f) X(cosh, 1, 0.4f) X(tan, 1, 0.6f) X(arcsin, 1, 0.4f) \
+    X(arccos, 1, 0.4f) X(arctan, 1, 0.4f) X(erfc, 1, 0.6f) X(trunc, 1, 0.05f) X(copysign, 2, 0.05f) \
+    /* one number at a time, in double */ \
+    X(log10, 1, 8.0f) X(cbrt, 1, 12.0f) X(hypot, 2, 8.0f) X(arctan2, 2, 15.0f) X(arcsinh, 1, 15.0f) \
+    X(arccosh, 1, 15.0f) X(arctanh, 1, 15.0f) X(fmod, 2, 10.0f) X(lgamma, 1, 30.0f) X(erfinv, 1, 80.0f) \
+    X(gammainc, 2, 150.0f) X(betainc, 3, 300.0f) \
+    X(polygamma, 1, 150.0f) X(sinc, 1, 40.0f) /* imm: the order of the derivative */ \
     /* conditions: 1 or 0 */ \
     X(lt, 2, 0.05f) X(le, 2, 0.05f) X(gt, 2, 0.05f) X(ge, 2, 0.05f) X(eq, 2, 0.05f) X(ne, 2, 0.05f) \
     X(logical_and, 2, 0.05f) X(logical_or, 2, 0.05f) X(logical_not, 1, 0.05f) X(isnan, 1, 0.05f) \

@@ -12,6 +12,7 @@ include "elementwise.pxi"
 include "elementwise_reduce.pxi"
 include "elementwise_tiny.pxi"
 include "reduce.pxi"
+include "cumulative.pxi"
 include "copy.pxi"
 include "softmax.pxi"
 include "cross_entropy.pxi"
@@ -27,6 +28,7 @@ include "conv2d_backward_weight.pxi"
 
 register_elementwise()
 register_reduce()
+register_cumulative()
 register_copy()
 register_softmax()
 register_cross_entropy()

@@ -206,18 +206,29 @@ MN_INLINE mn_ivec v_split_exponent(mn_vec x, mn_vec *mantissa)
     return n;
 }
 
-MN_INLINE mn_vec v_log(mn_vec x)
+/* log(x) = n·ln2 + result for x > 0 */
+MN_INLINE mn_vec v_log_parts(mn_vec x, mn_vec *n)
 {
     mn_ivec denormal = v_lt(x, v_splat(MN_MIN_NORMAL));
     const mn_real lift = (mn_real)((mn_int)1 << MN_MANTISSA_BITS);
     mn_vec mantissa;
     mn_ivec exponent = v_split_exponent(v_select(denormal, x * lift, x), &mantissa);
-    mn_vec n = v_from_int(exponent - (denormal & MN_MANTISSA_BITS));
-    mn_vec y = v_log1p_reduced(mantissa - 1);
-    y = v_fma(n, v_splat(MN_LN2_HIGH), v_fma(n, v_splat(MN_LN2_LOW), y));
+    *n = v_from_int(exponent - (denormal & MN_MANTISSA_BITS));
+    return v_log1p_reduced(mantissa - 1);
+}
+
+/* y, a logarithm of x, where 0 < x < inf; elsewhere the limits of every logarithm */
+MN_INLINE mn_vec v_log_limits(mn_vec x, mn_vec y)
+{
     y = v_select(v_lt(x, v_splat((mn_real)INFINITY)), y, x);      /* inf, NaN */
     y = v_select(v_eq(x, v_splat(0)), v_splat(-(mn_real)INFINITY), y);
     return v_select(v_lt(x, v_splat(0)), v_splat((mn_real)NAN), y);
+}
+
+MN_INLINE mn_vec v_log(mn_vec x)
+{
+    mn_vec n, y = v_log_parts(x, &n);
+    return v_log_limits(x, v_fma(n, v_splat(MN_LN2_HIGH), v_fma(n, v_splat(MN_LN2_LOW), y)));
 }
 
 MN_INLINE mn_vec v_log1p(mn_vec x)

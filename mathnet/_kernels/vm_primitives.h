@@ -4,7 +4,8 @@
 #define MN_VM_PRIMITIVES_H
 
 #include "opcodes.h"
-#include "vector_math.h"
+#include "special_functions.h"
+#include "vector_math_rare.h"
 
 /* One operation of a program, as it stands behind the descriptor. */
 typedef struct {
@@ -107,6 +108,17 @@ MN_VM_OP(relu, 1, v_max(v_splat(0), x))
 MN_VM_OP(erf, 1, v_erf(x))
 MN_VM_OP(sin, 1, v_sin(x))
 MN_VM_OP(cos, 1, v_cos(x))
+MN_VM_OP(exp2, 1, v_exp2(x))
+MN_VM_OP(log2, 1, v_log2(x))
+MN_VM_OP(sinh, 1, v_sinh(x))
+MN_VM_OP(cosh, 1, v_cosh(x))
+MN_VM_OP(tan, 1, v_tan(x))
+MN_VM_OP(arcsin, 1, v_arcsin(x))
+MN_VM_OP(arccos, 1, v_arccos(x))
+MN_VM_OP(arctan, 1, v_arctan(x))
+MN_VM_OP(erfc, 1, v_erfc(x))
+MN_VM_OP(trunc, 1, v_copysign(v_floor(v_abs(x)), x))
+MN_VM_OP(copysign, 2, v_copysign(x, y))
 MN_VM_OP(floor, 1, v_floor(x))
 MN_VM_OP(ceil, 1, v_ceil(x))
 MN_VM_OP(round, 1, v_round(x))
@@ -162,6 +174,37 @@ MN_VM_OP(sub_mul_div, 4, w - x * y / z)
 MN_VM_OP(sigmoid_mul, 2, v_sigmoid(x) * y)
 MN_VM_OP(sigmoid_scaled_mul, 2, v_sigmoid(x *imm) * y)
 
+/* Functions that are computed one number at a time, in double, by the C library or special_functions.h */
+#define MN_VM_SCALAR_OP(name, expression)                                                                             \
+    static void vm_##name(const mn_vm_op *op, void *const *registers, const uint8_t *uniform, int64_t n)              \
+    {                                                                                                                 \
+        const int order = (int)op->immediate;                                                                         \
+        mn_real *d = registers[op->d]; /* never a uniform register */                                                 \
+        const mn_real *a = registers[op->a], *b = registers[op->b], *c = registers[op->c];                            \
+        const int64_t step_a = !uniform[op->a], step_b = !uniform[op->b], step_c = !uniform[op->c];                   \
+        (void)order;                                                                                                  \
+        for (int64_t i = 0; i < n; i++) {                                                                             \
+            double x = a[i * step_a], y = b[i * step_b], z = c[i * step_c];                                           \
+            (void)x, (void)y, (void)z;                                                                                \
+            d[i] = (mn_real)(expression);                                                                             \
+        }                                                                                                             \
+    }
+
+MN_VM_SCALAR_OP(log10, log10(x))
+MN_VM_SCALAR_OP(cbrt, cbrt(x))
+MN_VM_SCALAR_OP(hypot, hypot(x, y))
+MN_VM_SCALAR_OP(arctan2, atan2(x, y))
+MN_VM_SCALAR_OP(arcsinh, asinh(x))
+MN_VM_SCALAR_OP(arccosh, acosh(x))
+MN_VM_SCALAR_OP(arctanh, atanh(x))
+MN_VM_SCALAR_OP(fmod, fmod(x, y))
+MN_VM_SCALAR_OP(lgamma, mn_lgamma(x))
+MN_VM_SCALAR_OP(erfinv, mn_erfinv(x))
+MN_VM_SCALAR_OP(gammainc, mn_gammainc(x, y))
+MN_VM_SCALAR_OP(betainc, mn_betainc(x, y, z))
+MN_VM_SCALAR_OP(polygamma, mn_polygamma(x, order))
+MN_VM_SCALAR_OP(sinc, mn_sinc(x, order))
+
 /* Integers only (see mn_vm_integer_table). */
 #define vm_floor_divide NULL
 #define vm_remainder NULL
@@ -189,6 +232,11 @@ static inline int64_t mn_remainder(int64_t x, int64_t y)
         return 0;
     int64_t rest = x % y;
     return rest + (rest != 0 && (rest < 0) != (y < 0) ? y : 0);
+}
+
+static inline int64_t mn_fmod(int64_t x, int64_t y)
+{
+    return y == 0 || y == -1 ? 0 : x % y;
 }
 
 /* Sums wrap around as NumPy's do. */
@@ -220,6 +268,7 @@ MN_VM_INTEGER_OP(min, x < y ? x : y)
 MN_VM_INTEGER_OP(max, x > y ? x : y)
 MN_VM_INTEGER_OP(floor_divide, mn_floor_divide(x, y))
 MN_VM_INTEGER_OP(remainder, mn_remainder(x, y))
+MN_VM_INTEGER_OP(fmod, mn_fmod(x, y))
 MN_VM_INTEGER_OP(lt, x < y)
 MN_VM_INTEGER_OP(le, x <= y)
 MN_VM_INTEGER_OP(gt, x > y)
@@ -252,7 +301,7 @@ static const mn_vm_fn mn_vm_integer_table[MN_OPCODE_COUNT] = {
     MN_VM_ENTRY(logical_or),  MN_VM_ENTRY(logical_not), MN_VM_ENTRY(select),     MN_VM_ENTRY(add_imm),
     MN_VM_ENTRY(mul_imm),     MN_VM_ENTRY(rsub_imm),   MN_VM_ENTRY(max_imm),     MN_VM_ENTRY(min_imm),
     MN_VM_ENTRY(lt_imm),      MN_VM_ENTRY(le_imm),     MN_VM_ENTRY(gt_imm),      MN_VM_ENTRY(ge_imm),
-    MN_VM_ENTRY(eq_imm),      MN_VM_ENTRY(ne_imm),
+    MN_VM_ENTRY(eq_imm),      MN_VM_ENTRY(ne_imm),      MN_VM_ENTRY(fmod),
 #undef MN_VM_ENTRY
 };
 

@@ -20,6 +20,13 @@ OPS: dict[str, Op] = {}
 FUNCTIONS: dict[str, Callable] = {}
 
 
+class NoDerivative:
+    """In the place of a cotangent that a rule cannot give: an error, with this reason, if it is asked for."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
 class Op:
     """One operation.  Subclasses are instantiated once; ``op(*tensors, **attrs)`` builds a node.
 
@@ -50,8 +57,11 @@ class Op:
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any
-    ) -> Sequence[Tensor | None]:
-        """Cotangents of the inputs, built from visible values only.  ``dy``: a Tensor, or for several outputs a tuple (None = zero)."""
+    ) -> Sequence[Tensor | NoDerivative | None]:
+        """Cotangents of the inputs, built from visible values only: None is zero, a NoDerivative an error if it is needed.
+
+        ``dy``: a Tensor, or for several outputs a tuple (None = zero).
+        """
         raise GradientError(f"operation {self.name!r} has no derivative")
 
     #: A class may set ``expansion`` to a method (self, *inputs, **attrs) → tensor(s) of simpler operations.

@@ -188,8 +188,49 @@ class IsFinite(_Comparison):
         return np.isfinite(x)
 
 
+class IsInf(_Comparison):
+    """Whether the operand is infinite.
+
+    >>> import mathnet as mn
+    >>> mn.isinf([1.0, float("-inf")])
+    array([False,  True])
+    """
+
+    name, arity, formula, onnx = "isinf", 1, "|x| = ∞", "IsInf"
+
+    def program(self, emit: Callable[..., Any], *registers: Any, **attrs: Any) -> Any:
+        (x,) = registers
+        difference = emit("sub", x, x)  # NaN for an infinity and for NaN; 0 for every integer
+        return emit("logical_and", emit("ne", difference, difference), emit("eq", x, x))
+
+    def oracle(self, x: np.ndarray) -> np.ndarray:
+        return np.isinf(x)
+
+    def sample(self, shape: tuple[int, ...], seed: int) -> np.ndarray:
+        values = super().sample(shape, seed)
+        return np.where(values > 1, np.copysign(np.inf, values), values)
+
+
+class LogicalXor(_Comparison):
+    """Whether exactly one is true (not 0), element by element with broadcasting.
+
+    >>> import mathnet as mn
+    >>> mn.logical_xor([True, False], True)
+    array([False,  True])
+    """
+
+    name, formula, onnx = "logical_xor", "x ≠ y as truth values", "Xor"
+
+    def program(self, emit: Callable[..., Any], *registers: Any, **attrs: Any) -> Any:
+        return emit("ne", *[emit("logical_not", register) for register in registers])
+
+    def oracle(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.logical_xor(x, y)
+
+
 logical_and, logical_or, logical_not = define(LogicalAnd()), define(LogicalOr()), define(LogicalNot())
-isnan, isfinite = define(IsNaN()), define(IsFinite())
+logical_xor = define(LogicalXor())
+isnan, isfinite, isinf = define(IsNaN()), define(IsFinite()), define(IsInf())
 
 
 class Where(Elementwise):

@@ -13,7 +13,7 @@ import numpy as np
 
 from mathnet.errors import DTypeError
 from mathnet.graph.dtypes import BOOL, FLOAT32, FLOAT64, INT64, is_float, promote
-from mathnet.graph.op import FUNCTIONS, OPS, Op, as_tensor, broadcast_shapes, register
+from mathnet.graph.op import FUNCTIONS, OPS, NoDerivative, Op, as_tensor, broadcast_shapes, register
 from mathnet.graph.tensor import Spec, Tensor
 
 
@@ -75,16 +75,21 @@ class Elementwise(Op):
 
     def partials(
         self, dy: Tensor, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any
-    ) -> Sequence[Tensor | None]:
-        """Cotangents of the operands in the shape of the result; None where the derivative is zero."""
+    ) -> Sequence[Any]:
+        """Cotangents of the operands in the shape of the result; None where the derivative is zero, else Tensor or NoDerivative."""
         return (None,) * len(inputs)
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any
-    ) -> Sequence[Tensor | None]:
+    ) -> Sequence[Tensor | NoDerivative | None]:
         found = self.partials(dy, inputs, outputs, **attrs)
         return [
-            None if d is None or not is_float(x.dtype) else unbroadcast(d, x) for d, x in zip(found, inputs)
+            d
+            if isinstance(d, NoDerivative)
+            else None
+            if d is None or not is_float(x.dtype)
+            else unbroadcast(d, x)
+            for d, x in zip(found, inputs)
         ]
 
     def samples(self) -> list[tuple[tuple, dict[str, Any]]]:

@@ -1,15 +1,17 @@
-"""Rounding; the derivative is zero everywhere, also at the jumps."""
+"""Rounding, whose derivative is zero everywhere, also at the jumps; and the remainder that truncation leaves."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from mathnet.graph.dtypes import is_float
+from mathnet.errors import DTypeError
+from mathnet.graph.dtypes import BOOL, is_float, promote
 from mathnet.graph.op import OPS, as_tensor, graph_function, register
-from mathnet.graph.tensor import Tensor
-from mathnet.ops.elementwise import Elementwise
+from mathnet.graph.tensor import Spec, Tensor
+from mathnet.ops.elementwise import Elementwise, define
 
 
 class Rounding(Elementwise):
@@ -40,7 +42,14 @@ class Round(Rounding):
         return np.round(x)
 
 
-for _op in (Floor(), Ceil(), Round()):
+class Trunc(Rounding):
+    name, opcode, formula = "trunc", "trunc", "x without its fraction"
+
+    def oracle(self, x: np.ndarray) -> np.ndarray:
+        return np.trunc(x)
+
+
+for _op in (Floor(), Ceil(), Round(), Trunc()):
     register(_op)
 
 
@@ -80,3 +89,46 @@ def round_(x: Any) -> Tensor:
     array([1., 2.])
     """
     return _rounded("round", x)
+
+
+@graph_function
+def trunc(x: Any) -> Tensor:
+    """The whole part of x, towards zero; integers stay as they are.
+
+    >>> import mathnet as mn
+    >>> mn.trunc([1.7, -1.7])
+    array([ 1., -1.])
+    """
+    return _rounded("trunc", x)
+
+
+class Fmod(Elementwise):
+    """x − y·trunc(x/y), exactly; it has the sign of x; element by element with broadcasting.
+
+    Integers stay integers, and their division by zero gives 0, as in NumPy.
+
+    >>> import mathnet as mn
+    >>> mn.fmod([-7.0, 7.0], 2.0)
+    array([-1.,  1.])
+    """
+
+    name, arity, opcode, formula, domain = "fmod", 2, "fmod", "x - y·trunc(x/y)", "y ≠ 0"
+    sample_range = (0.6, 5.0)
+
+    def result_type(self, *specs: Spec, **attrs: Any) -> tuple[np.dtype, bool]:
+        dtype, weak = promote(specs)
+        if dtype == BOOL:
+            raise DTypeError("fmod: two bools have no quotient; mn.cast them to int64")
+        return dtype, weak
+
+    def partials(
+        self, dy: Tensor, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]
+    ) -> Sequence[Tensor | None]:
+        x, y = inputs
+        return dy, -(dy * round_((x - outputs[0]) / y))  # a whole number but for rounding errors
+
+    def oracle(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.fmod(x, y)
+
+
+fmod = define(Fmod())

@@ -12,7 +12,7 @@ from mathnet.errors import GradientError, ShapeError
 from mathnet.graph.dim import show_shape
 from mathnet.graph.dtypes import is_float
 from mathnet.graph.graph import walk
-from mathnet.graph.op import FUNCTIONS, Op, input_tensor
+from mathnet.graph.op import FUNCTIONS, NoDerivative, Op, input_tensor
 from mathnet.graph.tensor import Node, Tensor
 from mathnet.transform.gradient import accumulate, dependents, describe, expand, node_vjp
 
@@ -68,6 +68,9 @@ def _transposed_vjp(node: Node, arriving: Sequence[Tensor | None]) -> list[Tenso
     probes = [input_tensor(t.spec, "cotangent") if is_float(t.dtype) else None for t in node.outputs]
     cotangents = node_vjp(node, tuple(probes))
     pairs = [(c, d) for c, d in zip(cotangents, arriving) if c is not None and d is not None]
+    for c, _ in pairs:
+        if isinstance(c, NoDerivative):
+            raise GradientError(f"a derivative of {describe(node)} is missing: {c.reason}")
     unknown = [p for p in probes if p is not None]
     order = walk([c for c, _ in pairs], stop=[*node.inputs, *node.outputs, *unknown])
     found = accumulate(order, [c for c, _ in pairs], [d for _, d in pairs], unknown)

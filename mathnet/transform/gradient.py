@@ -13,7 +13,7 @@ from mathnet.errors import GradientError, ShapeError
 from mathnet.graph.dim import show_shape
 from mathnet.graph.dtypes import is_float
 from mathnet.graph.graph import walk
-from mathnet.graph.op import FUNCTIONS, Op, as_tensor
+from mathnet.graph.op import FUNCTIONS, NoDerivative, Op, as_tensor
 from mathnet.graph.tensor import Node, Tensor, site_of
 from mathnet.ops.control import identity
 
@@ -105,6 +105,10 @@ def describe(node: Node) -> str:
 
 def _checked(node: Node, position: int, tensor: Tensor, cotangent: Any) -> Tensor:
     """A cotangent of the input's shape and type; rules may be a plugin's, so nothing is taken on trust."""
+    if isinstance(cotangent, NoDerivative):
+        raise GradientError(
+            f"the derivative of {describe(node)} for input {position} is missing: {cotangent.reason}"
+        )
     cotangent = as_tensor(cotangent, f"derivative of {node.op.name}")
     if cotangent.shape != tensor.shape:
         raise GradientError(

@@ -87,7 +87,10 @@ def mathnet_layers() -> dict[str, str]:
 
 @mn.hookimpl
 def mathnet_activations() -> dict[str, str]:
-    names = "linear relu leaky_relu elu gelu silu tanh sigmoid softplus softmax log_softmax"
+    names = (
+        "linear relu leaky_relu relu6 elu celu selu gelu silu mish tanh sigmoid softplus softsign softmax "
+        "log_softmax log_sigmoid hard_tanh hard_sigmoid hard_swish tanh_shrink"
+    )
     return _references("activations", **{name: name for name in names.split()})
 
 

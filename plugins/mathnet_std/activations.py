@@ -1,6 +1,5 @@
 """Activation functions; x of any shape, float32 or float64."""
 
-import math
 from typing import Any
 
 import mathnet as mn
@@ -21,13 +20,31 @@ def relu(x: Any) -> Any:
 @mn.activation("leaky_relu", name="LeakyReLU")
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """y = x for x > 0, else negative_slope·x; the derivative at 0 is negative_slope."""
-    return mn.where(x > 0.0, x, negative_slope * x)
+    return mn.leaky_relu(x, negative_slope)
+
+
+@mn.activation("relu6", name="ReLU6")
+def relu6(x: Any) -> Any:
+    """y = min(max(x, 0), 6); the derivative at 0 and 6 is 0."""
+    return mn.relu6(x)
 
 
 @mn.activation("elu", name="ELU")
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """y = x for x > 0, else α(eˣ − 1); the derivative at 0 is α.  Source: Clevert et al., 2016."""
-    return mn.where(x > 0.0, x, alpha * mn.expm1(mn.minimum(x, 0.0)))
+    return mn.elu(x, alpha)
+
+
+@mn.activation("celu", name="CELU")
+def celu(x: Any, alpha: float = 1.0) -> Any:
+    """y = x for x > 0, else α(exp(x/α) − 1).  Source: Barron, 2017."""
+    return mn.celu(x, alpha)
+
+
+@mn.activation("selu", name="SELU")
+def selu(x: Any) -> Any:
+    """y = 1.0507·x for x > 0, else 1.7581·(eˣ − 1).  Source: Klambauer et al., 2017."""
+    return mn.selu(x)
 
 
 @mn.activation("gelu", name="GELU")
@@ -36,17 +53,55 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
     Source: Hendrycks and Gimpel, 2016.
     """
-    if approximate == "tanh":
-        return 0.5 * x * (1.0 + mn.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
-    if approximate != "none":
-        raise mn.ArgumentError(f"gelu: approximate must be 'none' or 'tanh', not {approximate!r}")
-    return 0.5 * x * (1.0 + mn.erf(x * math.sqrt(0.5)))
+    return mn.gelu(x, approximate)
 
 
 @mn.activation("silu", name="SiLU")
 def silu(x: Any) -> Any:
     """y = x·σ(x).  Source: Elfwing et al., 2018."""
-    return x * mn.sigmoid(x)
+    return mn.silu(x)
+
+
+@mn.activation("mish")
+def mish(x: Any) -> Any:
+    """y = x·tanh(log(1 + eˣ)).  Source: Misra, 2019."""
+    return mn.mish(x)
+
+
+@mn.activation("softsign")
+def softsign(x: Any) -> Any:
+    """y = x/(1 + |x|)."""
+    return mn.softsign(x)
+
+
+@mn.activation("hard_tanh")
+def hard_tanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+    """y = x limited to [min_val, max_val]; the derivative on the limits is 0."""
+    return mn.hard_tanh(x, min_val, max_val)
+
+
+@mn.activation("hard_sigmoid")
+def hard_sigmoid(x: Any) -> Any:
+    """y = x/6 + ½ limited to [0, 1]; the derivative at ±3 is 0."""
+    return mn.hard_sigmoid(x)
+
+
+@mn.activation("hard_swish")
+def hard_swish(x: Any) -> Any:
+    """y = x·hard_sigmoid(x); the derivative is 0 at −3 and 1 at 3.  Source: Howard et al., 2019."""
+    return mn.hard_swish(x)
+
+
+@mn.activation("log_sigmoid")
+def log_sigmoid(x: Any) -> Any:
+    """y = −log(1 + e⁻ˣ)."""
+    return mn.log_sigmoid(x)
+
+
+@mn.activation("tanh_shrink")
+def tanh_shrink(x: Any) -> Any:
+    """y = x − tanh x."""
+    return mn.tanh_shrink(x)
 
 
 @mn.activation("tanh")

@@ -60,6 +60,9 @@ ORACLES = {
     "sigmoid_scaled": lambda a, b, c, i: 1 / (1 + np.exp(-i * a)),
     "one_minus_square": lambda a, b, c, i: 1 - a * a,
     "dsigmoid": lambda a, b, c, i: a - a * a,
+    "trunc": lambda a, b, c, i: np.trunc(a),
+    "copysign": lambda a, b, c, i: np.copysign(a, b),
+    "fmod": lambda a, b, c, i: np.fmod(a, b),
     "relu_mask": lambda a, b, c, i: np.where(b > 0, a, 0),
     "mul3": lambda a, b, c, i: a * b * i,
     "sigmoid_mul": lambda a, b, c, i: b / (1 + np.exp(-a)),
@@ -82,7 +85,10 @@ COMBINED = {
 SPECIAL = [0.0, -0.0, 1.5, -2.5, np.inf, -np.inf, np.nan, 0.5, 3.0, 1e-3, -1e-3, 7.0]
 #: Tested with their accuracy in test_vector_math.py.
 EXACT_ELSEWHERE = set(
-    "sqrt rsqrt reciprocal exp expm1 log log1p tanh sigmoid softplus relu erf sin cos pow pow_imm".split()
+    "sqrt rsqrt reciprocal exp expm1 log log1p tanh sigmoid softplus relu erf sin cos pow pow_imm "
+    "exp2 log2 log10 cbrt sinh cosh tan arcsin arccos arctan arcsinh arccosh arctanh erfc "
+    # and in test_special_functions.py
+    "hypot arctan2 lgamma erfinv gammainc betainc polygamma sinc".split()
 )
 INTEGER_ONLY = {"floor_divide", "remainder"}
 

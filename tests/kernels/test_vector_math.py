@@ -49,6 +49,23 @@ def erf_by_series(x):
     return np.copysign(np.where(size < 3, 2 / root_pi * series, tail), x)
 
 
+def erfc_by_series(x):
+    """1 - erf(x) below 1, the continued fraction beyond, in long double."""
+    x = np.asarray(x, np.longdouble)
+    large = np.clip(x, 1, 120)
+    fraction = large.copy()
+    for k in range(300, 0, -1):
+        fraction = large + (np.longdouble(k) / 2) / fraction
+    root_pi = np.sqrt(np.longdouble("3.14159265358979323846264338327950288"))
+    return np.where(x < 1, 1 - erf_by_series(x), np.exp(-large * large) / (root_pi * fraction))
+
+
+def cube_root(x):
+    """By Newton's iteration from the double's, in long double."""
+    y = np.cbrt(x.astype(np.float64)).astype(np.longdouble)
+    return np.where(x == 0, x, y - (y * y * y - x) / (3 * y * y))
+
+
 #: name -> (long double oracle, ranges of x for float32, for float64); a range may be ("log", low, high)
 FUNCTIONS = {
     "exp": (np.exp, [(-110, 95), (-2, 2)], [(-750, 715), (-2, 2)]),
@@ -77,6 +94,24 @@ FUNCTIONS = {
         [(-3200, 3200), (-4, 4), ("log", 1e-44, 1e30)],
         [(-1e6, 1e6), (-4, 4), ("log", 1e-320, 1e15)],
     ),
+    "exp2": (np.exp2, [(-155, 130), (-2, 2)], [(-1080, 1026), (-2, 2)]),
+    "log2": (np.log2, [("log", 2e-45, 3e38), (0.4, 2.2)], [("log", 1e-323, 1e308), (0.4, 2.2)]),
+    "log10": (np.log10, [("log", 2e-45, 3e38), (0.4, 2.2)], [("log", 1e-323, 1e308), (0.4, 2.2)]),
+    "cbrt": (cube_root, [("log", 2e-45, 3e38), (-5, 5)], [("log", 1e-307, 1e308), (-5, 5)]),
+    "sinh": (np.sinh, [(-91, 91), (-2, 2), ("log", 1e-44, 1)], [(-712, 712), (-2, 2), ("log", 1e-320, 1)]),
+    "cosh": (np.cosh, [(-91, 91), (-2, 2)], [(-712, 712), (-2, 2)]),
+    "tan": (
+        np.tan,
+        [(-3200, 3200), (-4, 4), ("log", 1e-44, 1e30)],
+        [(-1e6, 1e6), (-4, 4), ("log", 1e-320, 1e15)],
+    ),
+    "arcsin": (np.arcsin, [(-1, 1), ("log", 1e-44, 1)], [(-1, 1), ("log", 1e-320, 1)]),
+    "arccos": (np.arccos, [(-1, 1), (0.999, 1)], [(-1, 1), (0.999, 1)]),
+    "arctan": (np.arctan, [(-4, 4), ("log", 1e-44, 1e38)], [(-4, 4), ("log", 1e-320, 1e308)]),
+    "arcsinh": (np.arcsinh, [(-4, 4), ("log", 1e-44, 1e38)], [(-4, 4), ("log", 1e-320, 1e308)]),
+    "arccosh": (np.arccosh, [(1, 4), ("log", 1, 1e38)], [(1, 4), ("log", 1, 1e308)]),
+    "arctanh": (np.arctanh, [(-1, 1), ("log", 1e-44, 1)], [(-1, 1), ("log", 1e-320, 1)]),
+    "erfc": (erfc_by_series, [(-5, 11), (-1.1, 1.1)], [(-7, 28), (-1.1, 1.1)]),
     "sqrt": (np.sqrt, [("log", 1e-44, 1e38)], [("log", 1e-320, 1e308)]),
     "rsqrt": (lambda x: 1 / np.sqrt(x), [("log", 1e-44, 1e38)], [("log", 1e-320, 1e308)]),
     "reciprocal": (lambda x: 1 / x, [("log", 1e-37, 1e37)], [("log", 1e-300, 1e300)]),
@@ -118,6 +153,9 @@ def test_erf_oracle_agrees_with_scipy():
     assert np.abs(erf_by_series(x).astype(float) - special.erf(x)).max() < 3e-16
 
 
+KEEP_THE_SIGN_OF_0 = "expm1 log1p tanh erf sin sqrt cbrt sinh tan arcsin arctan arcsinh arctanh".split()
+
+
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("real", REALS)
 def test_special_values(isa, real):
@@ -136,6 +174,20 @@ def test_special_values(isa, real):
             "erf": special.erf(x),
             "sin": np.sin(x),
             "cos": np.cos(x),
+            "exp2": np.exp2(x),
+            "log2": np.log2(x),
+            "log10": np.log10(x),
+            "cbrt": np.cbrt(x),
+            "sinh": np.sinh(x),
+            "cosh": np.cosh(x),
+            "tan": np.tan(x),
+            "arcsin": np.arcsin(x),
+            "arccos": np.arccos(x),
+            "arctan": np.arctan(x),
+            "arcsinh": np.arcsinh(x),
+            "arccosh": np.arccosh(x),
+            "arctanh": np.arctanh(x),
+            "erfc": special.erfc(x),
             "relu": np.maximum(x, 0),
             "sign": np.sign(x),
             "sqrt": np.sqrt(x),
@@ -145,7 +197,7 @@ def test_special_values(isa, real):
     for name, values in expected.items():
         got = apply(isa, real, name, x)
         np.testing.assert_allclose(got, values, rtol=4 * info.eps, atol=tiny, err_msg=name)
-        if name in ("expm1", "log1p", "tanh", "erf", "sin", "sqrt"):  # odd near 0: keep the sign of 0
+        if name in KEEP_THE_SIGN_OF_0:
             assert np.signbit(got[:2]).tolist() == [False, True], name
 
 

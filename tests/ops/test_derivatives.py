@@ -21,12 +21,14 @@ _HELD = {
     "max_pool2d_gather": (1, 2),
     "cross_entropy_backward": (3,),
     "stop_gradient": (0,),
+    "gammainc": (0,),
+    "betainc": (0, 1),
     **{f"random_{name}": (0, 1) for name in ("uniform", "normal", "bernoulli")},
 }
 #: Piecewise constant, or without a derivative.
 _FLAT = {
     "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not", "isnan",
-    "isfinite", "argmax", "argmin",
+    "isfinite", "isinf", "logical_xor", "argmax", "argmin",
 }  # fmt: skip
 _DIRECTIONS = 3  # random ones in which the derivative by an operand is compared
 

@@ -22,6 +22,18 @@ ACTIVATIONS = {
     "softplus": lambda x: np.logaddexp(x, 0),
     "softmax": lambda x: special.softmax(x, axis=-1),
     "log_softmax": lambda x: special.log_softmax(x, axis=-1),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "celu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "selu": lambda x: (
+        1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0)))
+    ),
+    "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "hard_tanh": lambda x: np.clip(x, -1, 1),
+    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+    "hard_swish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "log_sigmoid": special.log_expit,
+    "tanh_shrink": lambda x: x - np.tanh(x),
 }
 
 

@@ -1,0 +1,149 @@
+/* Rarer elementary functions over vectors: exp2, log2, sinh, cosh, tan, arcsin, arccos, arctan, erfc.
+
+   As in vector_math.h: within 4 units in the last place over the whole domain, the special values of IEEE 754, no lane
+   depends on another.  The polynomials are Chebyshev interpolations in 50 digits, lowest power first. */
+#ifndef MN_VECTOR_MATH_RARE_H
+#define MN_VECTOR_MATH_RARE_H
+
+#include "vector_math.h"
+
+#ifdef MN_REAL_IS_DOUBLE
+#define MN_ERFC_ZERO 28.0 /* erfc is 0 from here on */
+#define MN_EXP2_HIGH 1025.0
+#define MN_EXP2_LOW -1100.0
+#define MN_PI_HALF 0x1.921fb54442d18p0 /* and MN_PI_HALF_LOW: what it rounds away */
+#define MN_PI_HALF_LOW 0x1.1a62633145c07p-54
+/* erfc(x)·e^(x^2)·(1 + 2x) in q = (x - 4)/(x + 4), 0 <= x <= 28: 2^-56 */
+static const mn_real mn_erfc_scaled[] = {
+    1.2329951186255526, -0.1396211168405629, 0.01537965210262074, 0.06809705425473732, -0.10103906603635213,
+    0.09373283499679412, -0.06633036581152939, 0.03716751556249286, -0.016197734059115006,
+    0.005031969755895426, -0.00075777334141333, -0.00019925550755614952, 0.000150622243948303,
+    -2.4403169244974074e-05, -1.1224789135154701e-05, 5.7178872846321855e-06, 3.0135049944875397e-07,
+    -8.351619688696847e-07, 6.270727157198311e-08, 1.1534943745754157e-07, -7.71541861441783e-09,
+    -1.3670989863347383e-08, -1.8206098680308682e-09};
+/* (atan(z)/z - 1)/z^2 in z^2, |z| <= tan(pi/8): 2^-53 */
+static const mn_real mn_atan_tail[] = {
+    -0.3333333333333333, 0.1999999999999548, -0.14285714284657894, 0.11111111014561013, -0.09090904549884611,
+    0.0769218253511664, -0.06664502215671353, 0.05858068756860806, -0.05085030492807691, 0.03921955253246738,
+    -0.01916206891580967};
+/* (asin(s)/s - 1)/s^2 in s^2, |s| <= 1/2: 2^-53.5 */
+static const mn_real mn_asin_tail[] = {
+    0.16666666666666669, 0.07499999999998425, 0.04464285714637338, 0.030381944137085216, 0.0223721730020056,
+    0.0173523912659092, 0.013971235301124917, 0.011478952690254089, 0.010324318288763578,
+    0.005450878187643824, 0.017419357965078285, -0.0148814093931001, 0.02877844261277394};
+#else
+#define MN_ERFC_ZERO 10.5f /* erfc is 0 from here on */
+#define MN_EXP2_HIGH 129.0f
+#define MN_EXP2_LOW -152.0f
+#define MN_PI_HALF 0x1.921fb6p0f /* and MN_PI_HALF_LOW: what it rounds away */
+#define MN_PI_HALF_LOW -0x1.777a5cp-25f
+/* erfc(x)·e^(x^2)·(1 + 2x) in q = (x - 4)/(x + 4), 0 <= x <= 10.2: 2^-30 */
+static const mn_real mn_erfc_scaled[] = {
+    1.23299515f, -0.139621139f, 0.0153796589f, 0.0680979416f, -0.101038359f, 0.0937195048f, -0.0663520321f,
+    0.037233375f, -0.0160219427f, 0.00502082659f, -0.0011625617f, -0.000650640053f};
+/* (atan(z)/z - 1)/z^2 in z^2, |z| <= tan(pi/8): 2^-24.3 */
+static const mn_real mn_atan_tail[] = {
+    -0.333333313f, 0.199995384f, -0.142638966f, 0.107430995f, -0.06449835f};
+/* (asin(s)/s - 1)/s^2 in s^2, |s| <= 1/2: 2^-25.4 */
+static const mn_real mn_asin_tail[] = {
+    0.166666657f, 0.0750009492f, 0.0445993207f, 0.0311017279f, 0.017143717f, 0.0337007269f};
+#endif
+
+/* 2^x: x = n + r with |r| <= 1/2, both exact */
+MN_INLINE mn_vec v_exp2(mn_vec x)
+{
+    x = v_min(v_splat(MN_EXP2_HIGH), v_max(v_splat(MN_EXP2_LOW), x));
+    mn_vec n = (x + MN_ROUNDING_SHIFT) - MN_ROUNDING_SHIFT;
+    return v_scale_by_power(v_exp_reduced((x - n) * MN_LN2), n);
+}
+
+/* exact at the powers of two */
+MN_INLINE mn_vec v_log2(mn_vec x)
+{
+    mn_vec n, y = v_log_parts(x, &n);
+    return v_log_limits(x, v_fma(y, v_splat(MN_LOG2_E), n));
+}
+
+/* e^x/2, which overflows where cosh does, for x >= 0 */
+MN_INLINE mn_vec v_half_exp(mn_vec x)
+{
+    mn_vec n, shifted;
+    mn_vec r = v_reduce_by_ln2(v_min(v_splat(MN_EXP_HIGH + 1), x), &n, &shifted);
+    return v_scale_by_power(v_exp_reduced(r), n - 1);
+}
+
+MN_INLINE mn_vec v_cosh(mn_vec x)
+{
+    mn_vec half = v_half_exp(v_abs(x));
+    return half + (mn_real)0.25 / half;
+}
+
+/* below 1 (t + t/(t+1))/2 with t = e^|x| - 1, beyond from e^|x|/2 */
+MN_INLINE mn_vec v_sinh(mn_vec x)
+{
+    mn_vec size = v_abs(x);
+    mn_vec t = v_expm1(v_min(v_splat(1), size));
+    mn_vec near = (t + t / (t + 1)) * (mn_real)0.5;
+    mn_vec half = v_half_exp(size);
+    return v_copysign(v_select(v_lt(size, v_splat(1)), near, half - (mn_real)0.25 / half), x);
+}
+
+MN_INLINE mn_vec v_tan(mn_vec x)
+{
+    return v_sin(x) / v_cos(x);
+}
+
+/* s + s^3·tail(s^2) = asin s for |s| <= 1/2 */
+MN_INLINE mn_vec v_asin_reduced(mn_vec s)
+{
+    mn_vec square = s * s;
+    return v_fma(s * square, v_polynomial(square, mn_asin_tail), s);
+}
+
+/* asin x = pi/2 - 2·asin √((1-x)/2) */
+MN_INLINE mn_vec v_arcsin(mn_vec x)
+{
+    mn_vec size = v_abs(x);
+    mn_ivec near = v_lt(size, v_splat((mn_real)0.5));
+    mn_vec s = v_asin_reduced(v_select(near, size, v_sqrt((1 - size) * (mn_real)0.5)));
+    mn_vec far = MN_PI_HALF - (s + s - MN_PI_HALF_LOW);
+    return v_copysign(v_select(near, s, far), x);
+}
+
+MN_INLINE mn_vec v_arccos(mn_vec x)
+{
+    mn_vec size = v_abs(x);
+    mn_ivec near = v_lt(size, v_splat((mn_real)0.5));
+    mn_vec s = v_asin_reduced(v_select(near, x, v_sqrt((1 - size) * (mn_real)0.5)));
+    mn_vec inner = MN_PI_HALF - (s - MN_PI_HALF_LOW);
+    mn_vec outer = v_select(v_lt(x, v_splat(0)), 2 * MN_PI_HALF - (s + s - 2 * MN_PI_HALF_LOW), s + s);
+    return v_select(near, inner, outer);
+}
+
+/* |x| is moved to |z| <= tan(pi/8) by atan x = pi/4 + atan((x-1)/(x+1)) or pi/2 - atan(1/x) */
+MN_INLINE mn_vec v_arctan(mn_vec x)
+{
+    mn_vec size = v_abs(x);
+    mn_ivec middle = v_gt(size, v_splat((mn_real)0.4142135623730950));
+    mn_ivec far = v_gt(size, v_splat((mn_real)2.414213562373095));
+    mn_vec z = v_select(middle, v_select(far, v_splat(-1), size - 1) / v_select(far, size, size + 1), size);
+    mn_vec turn = v_select(far, v_splat(2), v_and(middle, v_splat(1))); /* eighths of a circle */
+    mn_vec square = z * z;
+    mn_vec low = v_fma(z * square, v_polynomial(square, mn_atan_tail), turn * (MN_PI_HALF_LOW / 2));
+    return v_copysign(turn * (MN_PI_HALF / 2) + (z + low), x);
+}
+
+/* |x| < 1/2: 1 - erf(x); else e^(-x^2)·P(q)/(1 + 2|x|), with x^2 in two parts, and 2 minus that for x < 0 */
+MN_INLINE mn_vec v_erfc(mn_vec x)
+{
+    mn_vec size = v_min(v_splat(MN_ERFC_ZERO), v_abs(x));
+    mn_vec scaled = v_polynomial((size - 4) / (size + 4), mn_erfc_scaled) / v_fma(size, v_splat(2), v_splat(1));
+    mn_vec low, square = v_exact_product(size, size, &low);
+    scaled = v_fnma(low, scaled, scaled);
+    mn_vec tail = v_exp_nonpositive(v_neg(square)) * scaled;
+    mn_vec far = v_select(v_lt(x, v_splat(0)), 2 - tail, tail);
+    mn_vec near = 1 - v_fma(x, v_polynomial(x * x, mn_erf_near), x);
+    return v_select(v_lt(v_abs(x), v_splat((mn_real)0.5)), near, far);
+}
+
+#endif
