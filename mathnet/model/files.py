@@ -46,8 +46,8 @@ def save(model: Model, path: str | os.PathLike, notes: dict[str, Any] | None = N
     container.write(path, "model", description, {**weights, **encoder.tensors})
 
 
-def load(path: str | os.PathLike) -> Model:
-    """The model in a file that :func:`save` wrote.
+def load(path: str | os.PathLike, weights_only: bool = False) -> Any:
+    """The model in a file that :func:`save` wrote; ``weights_only``: its weights as {name: array}, for which no plugin is needed.
 
     FileNotFoundError when there is no file; FileFormatError, saying what is wrong, when it is another file, cut off or damaged;
     UnknownKeyError naming the plugin when a layer or function is not installed.
@@ -59,6 +59,8 @@ def load(path: str | os.PathLike) -> Model:
     with container.read(path, "model") as file:
         found = file.description
         tensors = file.tensors()
+    if weights_only:
+        return {k.partition("/")[2]: v for k, v in tensors.items() if k.startswith("weight/")}
     try:
         decoder = Decoder(tensors, found["layers"], found["symbols"])
         with reserved_weights(_budget(name, file.nbytes)):

@@ -326,6 +326,23 @@ class Model(Layer):
 
         save(self, path)
 
+    def save_weights(self, path: Any) -> None:
+        """Writes the weights alone, by name, to ``.npz`` or ``.safetensors``."""
+        from mathnet.model.transfer import save_weights
+
+        save_weights(self, path)
+
+    def load_weights(self, path: Any, rename: Any = None, partial: bool = False) -> Any:
+        """Copies weights in by name from a model file, a safetensors file or a ``.npz``; returns a report.
+
+        rename: {prefix in the file: prefix in the model} or a function; partial: take what fits instead of raising FileFormatError.
+
+        >>> model.load_weights("other.mathnet", rename={"conv/": "conv2d/"}, partial=True).missing  # doctest: +SKIP
+        """
+        from mathnet.model.transfer import load_weights
+
+        return load_weights(self, path, rename, partial)
+
     def summary(self) -> str:
         """A table of the layers with their output shapes and numbers of weights."""
         from mathnet.model.summary import summary
