@@ -84,8 +84,9 @@ def moments(x: Any, axis: Any = None, keepdims: bool = False, correction: int = 
     if correction == 0:
         variance = mean(squares, axis=axes, keepdims=keepdims)
     else:
-        total = constant(product(tuple([x.shape[a] for a in axes])) - correction)  # type: ignore[arg-type]
-        variance = sum_(squares, axis=axes, keepdims=keepdims) * (1.0 / maximum(total * 1.0, 1.0))
+        left = product(tuple([x.shape[a] for a in axes])) - correction
+        divisor = max(left, 1) if isinstance(left, int) else maximum(constant(left), 1)  # type: ignore[arg-type]
+        variance = sum_(squares, axis=axes, keepdims=keepdims) / divisor
     return (center if keepdims else reshape(center, variance.shape)), variance
 
 

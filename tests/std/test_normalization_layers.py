@@ -111,6 +111,27 @@ def test_without_scale_and_center_nothing_is_trained():
     assert layer.parameters == [] and len(layer.statistics) == 2
 
 
+def test_a_frozen_batch_norm_keeps_its_running_values_and_uses_them():
+    x = rng().standard_normal((8, 3)) + 2
+    layer, inputs = L.BatchNorm(), mn.Input((3,), dtype="float64")
+    model = mn.Model(inputs, layer(L.Dense(3)(inputs)))
+    for weight in layer.parameters:
+        weight.trainable = False
+    trainer = mn.Trainer(model, loss="mse", optimizer=mn.optimizers.SGD(0.0))
+    loss = trainer.step(x, np.zeros((8, 3)))
+    assert loss == pytest.approx(np.mean(model(x) ** 2), rel=1e-10)
+    np.testing.assert_array_equal(model.statistics["batch_norm/moving_mean"], np.zeros(3))
+
+
+def test_batch_statistics_of_a_batch_of_unknown_size():
+    x = rng().standard_normal((7, 3))
+    inputs = mn.Input((3,), dtype="float64")
+    model = mn.Model(inputs, L.BatchNorm()(inputs, training=True))
+    np.testing.assert_allclose(model(x), standardized(x, 0, 1e-5), rtol=1e-10)
+    spread = mn.Model(inputs, mn.moments(inputs, 0, correction=1)[1] + inputs * 0.0)
+    np.testing.assert_allclose(spread(x)[0], x.var(0, ddof=1), rtol=1e-10)
+
+
 def test_one_example_normalises_to_beta():
     layer = L.BatchNorm(beta_initializer="ones")
     np.testing.assert_array_equal(layer(np.array([[5.0, -5.0]]), training=True), [[1.0, 1.0]])

@@ -53,7 +53,8 @@ class BatchNorm(_Affine):
     In training they are those of the batch, over all other axes, and the running values follow: moving = momentum · moving +
     (1 − momentum) · batch, the variance in its unbiased form (as in PyTorch, whose momentum is 1 − this one).  Otherwise the running
     values are used.  gamma, beta (C) are trained; moving_mean, moving_variance (C) are statistics, saved with the model.  A layer used
-    twice in a step updates them twice, in order.
+    twice in a step updates them twice, in order.  While gamma and beta are not trainable, training uses the running values too and
+    leaves them as they are (as in Keras).
 
     Parameters
     ----------
@@ -122,7 +123,8 @@ class BatchNorm(_Affine):
     def call(self, x: Any, training: bool = False) -> Any:
         axis = self._channels(x.ndim)
         settings = {"weight": self.gamma, "bias": self.beta, "axis": axis, "eps": self.epsilon}
-        if not training:
+        frozen = bool(self.parameters) and not any(weight.trainable for weight in self.parameters)
+        if not training or frozen:
             return mn.batch_norm(x, self.moving_mean, self.moving_variance, **settings)
         mean, variance = mn.moments(x, tuple(k for k in range(x.ndim) if k != axis), correction=1)
         for state, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
