@@ -2,6 +2,8 @@
 from typing import Any
 
 from mathnet_std.layers.activation import Activation as Activation
+from mathnet_std.layers.attention import Attention as Attention
+from mathnet_std.layers.attention import MultiHeadAttention as MultiHeadAttention
 from mathnet_std.layers.bilinear import Bilinear as Bilinear
 from mathnet_std.layers.convolution import Conv1D as Conv1D
 from mathnet_std.layers.convolution import Conv2D as Conv2D
@@ -40,14 +42,24 @@ from mathnet_std.layers.pooling import GlobalMaxPool as GlobalMaxPool
 from mathnet_std.layers.pooling import MaxPool1D as MaxPool1D
 from mathnet_std.layers.pooling import MaxPool2D as MaxPool2D
 from mathnet_std.layers.pooling import MaxPool3D as MaxPool3D
+from mathnet_std.layers.positions import PositionalEncoding as PositionalEncoding
+from mathnet_std.layers.positions import RotaryEmbedding as RotaryEmbedding
+from mathnet_std.layers.recurrent import GRU as GRU
+from mathnet_std.layers.recurrent import LSTM as LSTM
+from mathnet_std.layers.recurrent import SimpleRNN as SimpleRNN
 from mathnet_std.layers.resizing import Cropping2D as Cropping2D
 from mathnet_std.layers.resizing import UpSampling2D as UpSampling2D
 from mathnet_std.layers.resizing import ZeroPad2D as ZeroPad2D
+from mathnet_std.layers.sequence_wrapping import RNN as RNN
+from mathnet_std.layers.sequence_wrapping import Bidirectional as Bidirectional
+from mathnet_std.layers.sequence_wrapping import TimeDistributed as TimeDistributed
 from mathnet_std.layers.shaping import Flatten as Flatten
 from mathnet_std.layers.shaping import Identity as Identity
 from mathnet_std.layers.shaping import Permute as Permute
 from mathnet_std.layers.shaping import RepeatVector as RepeatVector
 from mathnet_std.layers.shaping import Reshape as Reshape
+from mathnet_std.layers.transformer import TransformerDecoderBlock as TransformerDecoderBlock
+from mathnet_std.layers.transformer import TransformerEncoderBlock as TransformerEncoderBlock
 from mathnet_std.layers.wrapping import ActivityRegularization as ActivityRegularization
 from mathnet_std.layers.wrapping import Lambda as Lambda
 from mathnet_std.layers.wrapping import Residual as Residual

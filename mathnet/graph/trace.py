@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import Any, Protocol
 
 from mathnet.errors import GraphError, ShapeError
 from mathnet.graph.dim import show_shape
@@ -22,15 +22,40 @@ _active: ContextVar[Trace | None] = ContextVar("mathnet_trace", default=None)
 loop_position: ContextVar[Tensor | None] = ContextVar("mathnet_loop_position", default=None)
 
 
+class Memory(Protocol):
+    """What layers keep from one call of a session to the next; see :class:`mathnet.model.session.Session`."""
+
+    length: int
+
+    def recall(self, owner: Any, name: str, shape: tuple, dtype: Any) -> Tensor:
+        """What the calls before left under ``name`` of the layer ``owner``; zeros in the first one."""
+
+    def remember(self, owner: Any, name: str, value: Tensor) -> None:
+        """Leaves ``value`` for the next call."""
+
+    def advance(self, owner: Any, count: int, limited: bool = True) -> Tensor:
+        """The number of positions that ``owner`` has seen in calls before, to which this call adds ``count``.
+
+        limited: whether ``length`` positions are all that there is room for.
+        """
+
+
 class Trace:
     """One tracing.
 
     training: the mode that layers see; seed: the key of all draws; step: the tensor (rank 0, float64) that makes draws differ from
-    step to step.  ``updates`` maps variables to the tensors last assigned to them; ``losses`` collects penalties that layers add.
+    step to step; memory: that of a session, where the call belongs to one.  ``updates`` maps variables to the tensors last assigned to
+    them; ``losses`` collects penalties that layers add.
     """
 
-    def __init__(self, training: bool = False, seed: int = 0, step: Tensor | None = None) -> None:
-        self.training, self.seed, self.step = training, seed, step
+    def __init__(
+        self,
+        training: bool = False,
+        seed: int = 0,
+        step: Tensor | None = None,
+        memory: Memory | None = None,
+    ) -> None:
+        self.training, self.seed, self.step, self.memory = training, seed, step, memory
         self.updates: dict[Any, Tensor] = {}
         self.losses: list[Tensor] = []
         self._reads: dict[Any, Tensor] = {}

@@ -320,6 +320,15 @@ class Model(Layer):
             x, y, sample_weight, batch_size
         )
 
+    def session(self, batch: int = 1, length: int = 1024) -> Any:
+        """A :class:`~mathnet.model.session.Session`: calls that continue one another, with the states and caches of its layers.
+
+        batch: how many sequences run side by side; length: how many positions attention layers keep of each.
+        """
+        from mathnet.model.session import Session
+
+        return Session(self, batch, length)
+
     def save(self, path: Any) -> None:
         """Writes graph and weights to one safetensors file, atomically: a failed save leaves an old file as it was."""
         from mathnet.model.files import save

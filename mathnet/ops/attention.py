@@ -13,7 +13,7 @@ from mathnet.graph.op import FUNCTIONS, as_tensor, broadcast_shapes, graph_funct
 from mathnet.graph.tensor import Tensor
 from mathnet.ops.comparison import greater_equal, where
 from mathnet.ops.matmul import matmul
-from mathnet.ops.recurrent import positions as places
+from mathnet.ops.recurrent import sequence_positions
 from mathnet.ops.shape import concatenate, expand_dims, reshape, stack, transpose
 from mathnet.ops.softmax import softmax
 
@@ -102,7 +102,7 @@ def scaled_dot_product_attention(
         return reshape(mask, (*mask.shape[:-3], *parts, *mask.shape[-2:]))
 
     if is_causal:
-        seen = greater_equal(expand_dims(places(lead[-2]), 1), places(lead[-1]))
+        seen = greater_equal(expand_dims(sequence_positions(lead[-2]), 1), sequence_positions(lead[-1]))
         scores = where(seen, scores, _UNSEEN)
     allowed = None
     if attn_mask is not None:
@@ -124,11 +124,11 @@ def _swap(x: Tensor) -> Tensor:
     return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
-def _angles(name: str, places_: Any, count: int, base: float) -> Tensor:
+def _angles(name: str, places: Any, count: int, base: float) -> Tensor:
     """places · base^(−k/count) for k = 0 … count − 1, in float64: long sequences keep their phase."""
     if isinstance(base, bool) or not isinstance(base, (int, float)) or not base > 0:
         raise ArgumentError(f"{name}: base must be a positive number, not {base!r}")
-    found = as_tensor(places_, f"{name}: positions")
+    found = as_tensor(places, f"{name}: positions")
     rates = float(base) ** (-np.arange(count) / count)
     return expand_dims(FUNCTIONS["cast"](found, FLOAT64), -1) * as_tensor(rates)
 
@@ -148,7 +148,7 @@ def sinusoidal_encoding(positions: Any, features: int, base: float = 10000.0, dt
     name = "sinusoidal_encoding"
     _even(name, "features", features)
     if isinstance(positions, Dim) or (isinstance(positions, int) and not isinstance(positions, bool)):
-        positions = places(positions)
+        positions = sequence_positions(positions)
     angles = _angles(name, positions, features // 2, base)
     both = stack([FUNCTIONS["sin"](angles), FUNCTIONS["cos"](angles)], axis=-1)
     return FUNCTIONS["cast"](
@@ -180,7 +180,9 @@ def rotary_embedding(
     features = x.shape[-1]
     _even(name, "the last axis of x", features)
     half = features // 2
-    positions = places(x.shape[-2]) if positions is None else as_tensor(positions, f"{name}: positions")
+    positions = (
+        sequence_positions(x.shape[-2]) if positions is None else as_tensor(positions, f"{name}: positions")
+    )
     if broadcast_shapes(name, positions.shape, x.shape[:-1]) != x.shape[:-1]:
         raise ShapeError(
             f"{name}: positions of shape {show_shape(positions.shape)} do not broadcast to the axes {show_shape(x.shape[:-1])} of x"

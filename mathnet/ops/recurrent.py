@@ -27,11 +27,48 @@ States = tuple[Tensor, ...]
 ACTIVATIONS = {"tanh": tanh, "relu": relu, "sigmoid": sigmoid, None: lambda x: x}
 
 
-def positions(count: Any) -> Tensor:
-    """0, 1, …, count − 1; the count may be unknown while the graph is built."""
-    if not isinstance(count, Dim):
-        return as_tensor(np.arange(count))
-    return scan(lambda place, _: (place + 1, place), 0, None, length=count)[1]
+@graph_function
+def sequence_positions(steps: Any, reverse: bool = False) -> Tensor:
+    """0, 1, …, steps − 1, or with reverse the same from the last to the first; the number of steps may be unknown yet.
+
+    >>> import mathnet as mn
+    >>> mn.sequence_positions(3, reverse=True)
+    array([2, 1, 0])
+    """
+    if not isinstance(steps, Dim):
+        places = np.arange(_places("sequence_positions", steps))
+        return as_tensor(places[::-1].copy() if reverse else places)
+    return scan(lambda place, _: (place + 1, place), 0, None, length=steps, reverse=bool(reverse))[1]
+
+
+def _places(name: str, steps: Any) -> Any:
+    """A number of steps, checked."""
+    if isinstance(steps, Dim) or (
+        not isinstance(steps, bool) and hasattr(steps, "__index__") and steps.__index__() >= 0
+    ):
+        return steps
+    raise ArgumentError(f"{name}: steps must be a number of places, not {steps!r}")
+
+
+def _counting(name: str, lengths: Tensor, steps: Any) -> Tensor:
+    if lengths.dtype.kind not in "iu":
+        raise DTypeError(f"{name}: lengths must be integers, not {lengths.dtype}")
+    return less(sequence_positions(steps), expand_dims(lengths, -1))
+
+
+@graph_function
+def sequence_mask(lengths: Any, steps: Any) -> Tensor:
+    """Which of ``steps`` places count: True at the first ``lengths`` of them.
+
+    lengths (…) int64 → (…, steps) bool.
+
+    >>> import mathnet as mn
+    >>> mn.sequence_mask([2, 0], 3)
+    array([[ True,  True, False],
+           [False, False, False]])
+    """
+    lengths = as_tensor(lengths, "sequence_mask: lengths")
+    return _counting("sequence_mask", lengths, _places("sequence_mask", steps))
 
 
 class _Weights:
@@ -93,9 +130,7 @@ class _Weights:
         if lengths is None:
             return None
         lengths = self.parameter("lengths", lengths, (self.batch,))
-        if lengths.dtype.kind not in "iu":
-            raise DTypeError(f"{self.name}: lengths must be integers, not {lengths.dtype}")
-        return expand_dims(less(positions(self.steps), expand_dims(lengths, 1)), 2)
+        return expand_dims(_counting(self.name, lengths, self.steps), 2)
 
     def state(self, argument: str, value: Any) -> Tensor:
         """An initial state; None: zeros."""

@@ -18,7 +18,7 @@ from mathnet.graph.dtypes import FLOAT32, is_float
 from mathnet.graph.graph import Graph
 from mathnet.graph.op import FUNCTIONS, Op, as_tensor, input_tensor, register
 from mathnet.graph.tensor import Spec, Tensor, user_site
-from mathnet.graph.trace import Trace, current_trace
+from mathnet.graph.trace import Memory, Trace, current_trace
 from mathnet.graph.tree import Structure, flatten, unflatten
 from mathnet.plugin.callback import Callback
 from mathnet.plugin.host import current_runtime
@@ -146,6 +146,12 @@ class Layer:
                 f"a penalty is a number or one value for each example, not a tensor of shape {show_shape(tensor.shape)}"
             )
         trace.losses.append(tensor)
+
+    @property
+    def session(self) -> Memory | None:
+        """Within ``call``: the memory of the session that the call belongs to (``recall``, ``remember``, ``advance``), else None."""
+        trace = current_trace()
+        return None if trace is None else trace.memory
 
     def _variable(self, name: str, shape: Any, initializer: Any, kind: str) -> Variable:
         what = f"{'weight' if kind == 'parameter' else 'state'} {name!r}"

@@ -53,6 +53,22 @@ def mathnet_layers() -> dict[str, str]:
             gaussian_noise="GaussianNoise",
         ),
         **_references("layers.embedding", embedding="Embedding"),
+        **_references("layers.recurrent", simple_rnn="SimpleRNN", lstm="LSTM", gru="GRU"),
+        **_references(
+            "layers.sequence_wrapping",
+            rnn="RNN",
+            bidirectional="Bidirectional",
+            time_distributed="TimeDistributed",
+        ),
+        **_references("layers.attention", attention="Attention", multi_head_attention="MultiHeadAttention"),
+        **_references(
+            "layers.transformer",
+            transformer_encoder_block="TransformerEncoderBlock",
+            transformer_decoder_block="TransformerDecoderBlock",
+        ),
+        **_references(
+            "layers.positions", positional_encoding="PositionalEncoding", rotary_embedding="RotaryEmbedding"
+        ),
         **_references("layers.activation", activation="Activation"),
         **_references(
             "layers.shaping",
@@ -129,7 +145,8 @@ def mathnet_optimizers() -> dict[str, str]:
 def mathnet_initializers() -> dict[str, str]:
     scaled = [f"{family}_{law}" for family in ("glorot", "he", "lecun") for law in ("uniform", "normal")]
     return _references(
-        "initializers", **{name: name for name in ("zeros", "ones", "constant", "uniform", "normal", *scaled)}
+        "initializers",
+        **{name: name for name in ("zeros", "ones", "constant", "uniform", "normal", "orthogonal", *scaled)},
     )
 
 

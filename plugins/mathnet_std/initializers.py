@@ -98,3 +98,16 @@ def lecun_uniform(shape: Shape, rng: np.random.Generator, gain: float = 1.0) -> 
 def lecun_normal(shape: Shape, rng: np.random.Generator, gain: float = 1.0) -> np.ndarray:
     """Normal with variance gain²/in."""
     return _normal(shape, rng, gain**2 / max(fans(shape)[0], 1))
+
+
+@mn.initializer("orthogonal")
+def orthogonal(shape: Shape, rng: np.random.Generator, gain: float = 1.0) -> np.ndarray:
+    """gain · a matrix with orthonormal columns or, if it is wider than high, rows; the axes after the first count as one.
+
+    A vector is a row.  Source: Saxe et al., Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear Neural Networks, 2014.
+    """
+    rows = shape[0] if len(shape) > 1 else 1
+    columns = math.prod(shape[1:] if len(shape) > 1 else shape)
+    q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+    q = q * np.where(np.diag(r) < 0, -1.0, 1.0)  # every orthogonal matrix is equally likely
+    return gain * (q if rows >= columns else q.T).reshape(shape)

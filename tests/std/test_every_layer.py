@@ -15,11 +15,13 @@ LAYERS = {
     "adaptive_max_pool2d": (lambda: L.AdaptiveMaxPool2D(2), [(2, 5, 7)]),
     "add": (lambda: L.Add(), [(4,), (4,)]),
     "alpha_dropout": (lambda: L.AlphaDropout(0.25), [(4,)]),
+    "attention": (lambda: L.Attention(use_scale=True, causal=True), [(3, 4), (5, 4)]),
     "average": (lambda: L.Average(), [(4,), (4,), (4,)]),
     "avg_pool1d": (lambda: L.AvgPool1D(2, ceil_mode=True), [(2, 5)]),
     "avg_pool2d": (lambda: L.AvgPool2D(2, padding="same"), [(2, 5, 5)]),
     "avg_pool3d": (lambda: L.AvgPool3D(2), [(2, 4, 5, 4)]),
     "batch_norm": (lambda: L.BatchNorm(axis=1, momentum=0.8, gamma_initializer="normal"), [(3, 4)]),
+    "bidirectional": (lambda: L.Bidirectional(L.GRU(3, return_sequences=True)), [(4, 2)]),
     "bilinear": (lambda: L.Bilinear(3, activation="tanh", bias_initializer="normal"), [(4,), (5,)]),
     "concatenate": (lambda: L.Concatenate(axis=1), [(4,), (2,)]),
     "conv1d": (lambda: L.Conv1D(4, 3, padding="causal", dilation_rate=2, groups=2), [(2, 8)]),
@@ -39,32 +41,51 @@ LAYERS = {
     "gaussian_noise": (lambda: L.GaussianNoise(0.5), [(4,)]),
     "global_avg_pool": (lambda: L.GlobalAvgPool(), [(2, 3, 4)]),
     "global_max_pool": (lambda: L.GlobalMaxPool(keepdims=True), [(2, 5)]),
+    "gru": (lambda: L.GRU(3, bias_initializer="normal"), [(4, 2)]),
     "group_norm": (lambda: L.GroupNorm(2), [(4, 3)]),
     "identity": (lambda: L.Identity(), [(4,)]),
     "instance_norm": (lambda: L.InstanceNorm(), [(2, 5)]),
     "lambda": (lambda: L.Lambda(mn.activations.get("tanh")), [(4,)]),
     "layer_norm": (lambda: L.LayerNorm(axis=(1, 2)), [(3, 2, 2)]),
+    "lstm": (lambda: L.LSTM(3, return_sequences=True, go_backwards=True), [(4, 2)]),
     "max_pool1d": (lambda: L.MaxPool1D(2, padding="same"), [(2, 5)]),
     "max_pool2d": (lambda: L.MaxPool2D((2, 1), strides=1), [(2, 4, 3)]),
     "max_pool3d": (lambda: L.MaxPool3D(2), [(1, 4, 4, 4)]),
     "maximum": (lambda: L.Maximum(), [(4,), (4,)]),
     "minimum": (lambda: L.Minimum(), [(4,), (4,)]),
+    "multi_head_attention": (
+        lambda: L.MultiHeadAttention(4, 2, num_key_value_heads=2, causal=True, rotary_base=100.0),
+        [(5, 6)],
+    ),
     "multiply": (lambda: L.Multiply(), [(4,), (4,)]),
     "normalization": (lambda: L.Normalization(axis=1), [(3, 2)]),
     "permute": (lambda: L.Permute((2, 1)), [(3, 4)]),
+    "positional_encoding": (lambda: L.PositionalEncoding("learned", max_length=6), [(5, 4)]),
     "repeat_vector": (lambda: L.RepeatVector(3), [(4,)]),
     "reshape": (lambda: L.Reshape((2, -1)), [(4,)]),
     "residual": (lambda: L.Residual([L.Dense(4, activation="tanh"), L.Dense(4)]), [(4,)]),
     "rms_norm": (lambda: L.RMSNorm(), [(3, 4)]),
+    "rotary_embedding": (lambda: L.RotaryEmbedding(interleaved=True), [(5, 4)]),
     "separable_conv2d": (lambda: L.SeparableConv2D(3, 2, depth_multiplier=2, strides=2), [(2, 4, 4)]),
+    "simple_rnn": (lambda: L.SimpleRNN(3, stateful=True), [(4, 2)]),
     "spatial_dropout": (lambda: L.SpatialDropout(0.25), [(2, 3)]),
     "subtract": (lambda: L.Subtract(), [(4,), (4,)]),
+    "time_distributed": (lambda: L.TimeDistributed(L.Dense(3, activation="tanh")), [(4, 2)]),
+    "transformer_decoder_block": (
+        lambda: L.TransformerDecoderBlock(8, 2, activation="tanh", normalize_first=True),
+        [(3, 4), (5, 4)],
+    ),
+    "transformer_encoder_block": (
+        lambda: L.TransformerEncoderBlock(8, 2, activation="tanh", layer_norm_epsilon=0.1),
+        [(5, 4)],
+    ),
     "up_sampling2d": (lambda: L.UpSampling2D((1, 2), interpolation="bilinear"), [(2, 3, 4)]),
     "zero_pad2d": (lambda: L.ZeroPad2D(((1, 2), (0, 1)), mode="circular"), [(2, 3, 4)]),
 }
 WITH_WEIGHTS = """
-batch_norm bilinear conv1d conv2d conv3d conv2d_transpose dense depthwise_conv2d group_norm instance_norm layer_norm residual rms_norm
-separable_conv2d
+attention batch_norm bidirectional bilinear conv1d conv2d conv2d_transpose conv3d dense depthwise_conv2d
+group_norm gru instance_norm layer_norm lstm multi_head_attention positional_encoding residual rms_norm
+separable_conv2d simple_rnn time_distributed transformer_decoder_block transformer_encoder_block
 """.split()
 every_layer = pytest.mark.parametrize("key", LAYERS)
 

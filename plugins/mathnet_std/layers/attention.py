@@ -1,0 +1,219 @@
+"""Attention and MultiHeadAttention."""
+
+from typing import Any
+
+import mathnet as mn
+
+
+def _rate(layer: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
+        raise mn.ArgumentError(f"{layer}: dropout must be a number from 0 to below 1, not {value!r}")
+    return float(value)
+
+
+def _kept(rate: float, shape: tuple, like: Any, training: bool) -> Any:
+    """Factors of attention weights in training: 0 with probability ``rate``; None for none."""
+    if not training or rate == 0.0:
+        return None
+    return mn.random.bernoulli(shape, 1.0 - rate, like=like) * (1.0 / (1.0 - rate))
+
+
+def _operands(x: Any) -> tuple[Any, Any, Any]:
+    """(query, value, key) of one tensor, [query, value] or [query, value, key]."""
+    given = list(x) if isinstance(x, (list, tuple)) else [x]
+    if len(given) > 3:
+        raise mn.ShapeError(f"the inputs are query, value and key, but {len(given)} were given")
+    query = given[0]
+    value = given[1] if len(given) > 1 else query
+    key = given[2] if len(given) > 2 else value
+    for name, item in (("query", query), ("value", value), ("key", key)):
+        if item.ndim != 3:
+            raise mn.ShapeError(
+                f"{name} must have the axes (batch, steps, features), but its shape is {tuple(item.shape)}"
+            )
+    return query, value, key
+
+
+def _arranged(mask: Any) -> Any:
+    """A mask (N, Tk), (N, Tq, Tk) or (N, H, Tq, Tk) in the axes of the weights (N, H, Tq, Tk)."""
+    if mask is None or mask.ndim == 4:
+        return mask
+    if mask.ndim not in (2, 3):
+        raise mn.ShapeError(
+            f"mask must have the axes (N, Tk), (N, Tq, Tk) or (N, heads, Tq, Tk), but its shape is {tuple(mask.shape)}"
+        )
+    return mn.expand_dims(mask, (1, 2) if mask.ndim == 2 else 1)
+
+
+@mn.layer("attention")
+class Attention(mn.Layer):
+    """y = softmax(scale · Q Kᵀ) V, without weights of its own.
+
+    Called on [query (N, Tq, D), value (N, Tk, E)] or [query, value, key (N, Tk, D)] → (N, Tq, E); key is value by default, as in Keras.
+    scale is 1, or with use_scale=True a weight ``scale`` that starts at 1.  causal: query i sees keys 0 … i.  dropout: of the weights,
+    in training.  ``layer(x, mask=…)``: (N, Tk) or (N, Tq, Tk); bool, True where a key may be seen, or float, added to the scores.
+    Source: Luong et al., Effective Approaches to Attention-based Neural Machine Translation, 2015.
+
+    >>> import mathnet as mn
+    >>> query, value = mn.Input((5, 8)), mn.Input((7, 8))
+    >>> mn.layers.Attention()([query, value]).shape
+    (batch, 5, 8)
+    """
+
+    def __init__(
+        self, use_scale: bool = False, dropout: float = 0.0, causal: bool = False, name: str | None = None
+    ) -> None:
+        self.use_scale, self.dropout, self.causal = use_scale, _rate("Attention", dropout), causal
+
+    def build(self, input_shape: Any) -> None:
+        self.scale = self.param("scale", (), "ones") if self.use_scale else None
+
+    def call(self, x: Any, mask: Any = None, training: bool = False) -> Any:
+        query, value, key = _operands(x)
+        if self.scale is not None:
+            query = query * self.scale
+        shape = (query.shape[0], 1, query.shape[1], key.shape[1])
+        query, value, key = (mn.expand_dims(item, 1) for item in (query, value, key))
+        y = mn.scaled_dot_product_attention(
+            query, key, value, _arranged(mask), self.causal, 1.0, _kept(self.dropout, shape, query, training)
+        )
+        return mn.squeeze(y, 1)
+
+
+@mn.layer("multi_head_attention")
+class MultiHeadAttention(mn.Layer):
+    """Several attentions side by side on linear maps of query, key and value: y = concat(softmax(QᵢKᵢᵀ/√key_dim) Vᵢ) W_o + b_o.
+
+    Called on x (N, T, F) (self-attention), [query (N, Tq, F), value (N, Tk, G)] or [query, value, key] → (N, Tq, F).
+
+    Parameters
+    ----------
+    num_heads, key_dim: number of heads, features of each for queries and keys; value_dim: features of values (default: key_dim).
+    num_key_value_heads: heads of keys and values, each of which serves num_heads / num_key_value_heads heads of queries.
+    dropout: of the weights, in training.  use_bias: whether the four maps have biases.
+    output_shape: features of the result (default: those of the query).
+    causal: query i sees keys 0 … i only.
+    rotary_base: a number turns queries and keys by their positions (:func:`mathnet.rotary_embedding`, usually 10000); None does not.
+    kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: of all four maps.
+
+    ``layer(x, mask=…)``: (N, Tk), (N, Tq, Tk) or (N, heads, Tq, Tk); bool, True where a key may be seen, or float, added to the scores.
+    Weights: query_kernel (F, heads·key_dim), key_kernel, value_kernel, output_kernel, and a bias for each.
+    Within ``model.session()`` causal self-attention keeps keys and values: a call sees all positions of the calls before.
+    Sources: Vaswani et al., Attention Is All You Need, 2017; Ainslie et al., GQA, 2023.
+
+    >>> import mathnet as mn
+    >>> mn.layers.MultiHeadAttention(num_heads=4, key_dim=8, causal=True)(mn.Input((20, 32))).shape
+    (batch, 20, 32)
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        output_shape: int | None = None,
+        num_key_value_heads: int | None = None,
+        causal: bool = False,
+        rotary_base: float | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        name: str | None = None,
+    ) -> None:
+        groups = num_heads if num_key_value_heads is None else num_key_value_heads
+        value_dim = key_dim if value_dim is None else value_dim
+        sizes = {
+            "num_heads": num_heads,
+            "key_dim": key_dim,
+            "value_dim": value_dim,
+            "num_key_value_heads": groups,
+        }
+        if output_shape is not None:
+            sizes["output_shape"] = output_shape
+        for argument, size in sizes.items():
+            if isinstance(size, bool) or not hasattr(size, "__index__") or size.__index__() < 1:
+                raise mn.ArgumentError(
+                    f"MultiHeadAttention: {argument} must be a positive integer, not {size!r}"
+                )
+        if num_heads % groups:
+            raise mn.ArgumentError(
+                f"MultiHeadAttention: num_heads={num_heads} must be a multiple of num_key_value_heads={groups}"
+            )
+        if rotary_base is not None and key_dim % 2:
+            raise mn.ArgumentError(f"MultiHeadAttention: rotary_base needs an even key_dim, not {key_dim}")
+        self.num_heads, self.groups, self.key_dim, self.value_dim = num_heads, groups, key_dim, value_dim
+        self.dropout, self.use_bias, self.causal = _rate("MultiHeadAttention", dropout), use_bias, causal
+        self.output_shape, self.rotary_base = output_shape, rotary_base
+        self._kernel = (kernel_initializer, kernel_regularizer, kernel_constraint)
+        self._bias = (bias_initializer, bias_regularizer, bias_constraint)
+
+    def build(self, input_shape: Any) -> None:
+        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        features = [shape[-1] for shape in shapes]
+        value = features[min(1, len(features) - 1)]
+        self.kernels, self.biases = {}, {}
+        for part, size, width in (
+            ("query", features[0], self.num_heads * self.key_dim),
+            ("key", features[-1], self.groups * self.key_dim),
+            ("value", value, self.groups * self.value_dim),
+            ("output", self.num_heads * self.value_dim, self.output_shape or features[0]),
+        ):
+            self.kernels[part] = self.param(f"{part}_kernel", (size, width), *self._kernel)
+            if self.use_bias:
+                self.biases[part] = self.param(f"{part}_bias", (width,), *self._bias)
+
+    def call(self, x: Any, mask: Any = None, training: bool = False) -> Any:
+        query, value, key = _operands(x)
+        itself = key is query and value is query
+        q = self._heads("query", query, self.num_heads)
+        k, v = self._heads("key", key, self.groups), self._heads("value", value, self.groups)
+        mask, causal = _arranged(mask), self.causal
+        memory = self.session if self.causal and itself else None
+        if memory is not None:
+            if mask is not None:
+                raise mn.ArgumentError(
+                    "within a session causal self-attention sees all positions before; it takes no mask"
+                )
+            q, k, v, mask = self._continued(memory, q, k, v)
+            causal = False
+        elif self.rotary_base is not None:
+            q, k = (mn.rotary_embedding(item, base=self.rotary_base) for item in (q, k))
+        weights = (q.shape[0], self.num_heads, q.shape[2], k.shape[2])
+        y = mn.scaled_dot_product_attention(
+            q, k, v, mask, causal, dropout_mask=_kept(self.dropout, weights, q, training)
+        )
+        y = mn.reshape(mn.transpose(y, (0, 2, 1, 3)), (*query.shape[:2], self.num_heads * self.value_dim))
+        return self._map("output", y)
+
+    def _map(self, part: str, x: Any) -> Any:
+        y = x @ self.kernels[part]
+        return y + self.biases[part] if self.use_bias else y
+
+    def _heads(self, part: str, x: Any, heads: int) -> Any:
+        """(N, T, F) → (N, heads, T, features of a head)."""
+        y = self._map(part, x)
+        return mn.transpose(mn.reshape(y, (*x.shape[:2], heads, y.shape[2] // heads)), (0, 2, 1, 3))
+
+    def _continued(self, memory: Any, q: Any, k: Any, v: Any) -> tuple[Any, Any, Any, Any]:
+        """Queries of this call, keys and values of this call and those before, and which of them each query may see."""
+        steps = q.shape[2]
+        start = memory.advance(self, steps)
+        own, kept = start + mn.arange(steps), mn.arange(memory.length)
+        if self.rotary_base is not None:
+            q, k = (mn.rotary_embedding(item, own, self.rotary_base) for item in (q, k))
+        place = kept - start  # in this call's steps
+        fresh = mn.expand_dims(mn.logical_and(place >= 0, place < steps), 1)
+        index = mn.clip(place, 0, steps - 1)
+        found = []
+        for name, new in (("keys", k), ("values", v)):
+            shape = (*new.shape[:2], memory.length, new.shape[3])
+            old = memory.recall(self, name, shape, new.dtype)
+            spread = new if steps == 1 else mn.take(new, index, axis=2)
+            found.append(mn.where(fresh, spread, old))
+            memory.remember(self, name, found[-1])
+        return q, found[0], found[1], kept <= mn.expand_dims(own, 1)

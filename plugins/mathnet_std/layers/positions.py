@@ -1,0 +1,104 @@
+"""PositionalEncoding and RotaryEmbedding: where in a sequence a step stands."""
+
+from typing import Any
+
+import mathnet as mn
+
+
+def places(layer: mn.Layer, steps: Any) -> Any:
+    """Positions of the steps of this call: from 0, or within a session from where the call before ended; None for 0 … steps − 1."""
+    if layer.session is None:
+        return None
+    return layer.session.advance(layer, steps, limited=False) + mn.arange(steps)
+
+
+def base_of(layer: str, argument: str, value: Any) -> float:
+    """The base of the angles' rates."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise mn.ArgumentError(f"{layer}: {argument} must be a positive number, not {value!r}")
+    return float(value)
+
+
+@mn.layer("positional_encoding")
+class PositionalEncoding(mn.Layer):
+    """y = x + code of the position.
+
+    x (N, T, F) → (N, T, F).  kind: "sinusoidal" for fixed codes sin(p·base^(−2k/F)) and cos of the same angles (F even), or "learned"
+    for weights ``embedding`` (max_length, F), drawn by embedding_initializer; then no sequence may be longer than max_length.
+    Within ``model.session()`` positions go on from call to call.
+    Sources: Vaswani et al., Attention Is All You Need, 2017; Gehring et al., 2017; :func:`mathnet.sinusoidal_encoding`.
+
+    >>> import mathnet as mn
+    >>> mn.layers.PositionalEncoding()(mn.Input((20, 8))).shape
+    (batch, 20, 8)
+    """
+
+    def __init__(
+        self,
+        kind: str = "sinusoidal",
+        max_length: int | None = None,
+        base: float = 10000.0,
+        embedding_initializer: Any = "uniform",
+        embedding_regularizer: Any = None,
+        name: str | None = None,
+    ) -> None:
+        if kind not in ("sinusoidal", "learned"):
+            raise mn.ArgumentError(
+                f"PositionalEncoding: kind must be 'sinusoidal' or 'learned', not {kind!r}"
+            )
+        if kind == "learned" and (
+            not isinstance(max_length, int) or isinstance(max_length, bool) or max_length < 1
+        ):
+            raise mn.ArgumentError(
+                f"PositionalEncoding: kind='learned' needs max_length, a positive integer, not {max_length!r}"
+            )
+        self.kind, self.max_length, self.base = kind, max_length, base_of("PositionalEncoding", "base", base)
+        self.embedding_initializer, self.embedding_regularizer = embedding_initializer, embedding_regularizer
+
+    def build(self, input_shape: Any) -> None:
+        if isinstance(input_shape, list) or len(input_shape) != 3:
+            raise mn.ShapeError("the input must be one tensor with the axes (batch, steps, features)")
+        if self.kind == "learned":
+            self.embedding = self.param(
+                "embedding",
+                (self.max_length, input_shape[2]),
+                self.embedding_initializer,
+                self.embedding_regularizer,
+            )
+
+    def call(self, x: Any) -> Any:
+        steps = x.shape[1]
+        found = places(self, steps)
+        if self.kind == "sinusoidal":
+            return x + mn.sinusoidal_encoding(
+                steps if found is None else found, x.shape[2], self.base, x.dtype
+            )
+        if isinstance(steps, int) and steps > self.embedding.shape[0]:
+            raise mn.ShapeError(f"the input has {steps} steps, but max_length is {self.max_length}")
+        if found is None and isinstance(steps, int):
+            return x + self.embedding[:steps]
+        return x + mn.take(self.embedding, mn.sequence_positions(steps) if found is None else found)
+
+
+@mn.layer("rotary_embedding")
+class RotaryEmbedding(mn.Layer):
+    """Pairs of features turned by an angle that grows with the position, so that products of two steps depend on their distance only.
+
+    x (…, T, D), D even → the same shape: for queries and keys of attention, (N, heads, T, D).  base, interleaved: as in
+    :func:`mathnet.rotary_embedding`.  Within ``model.session()`` positions go on from call to call.
+    Source: Su et al., RoFormer: Enhanced Transformer with Rotary Position Embedding, 2021.
+
+    >>> import mathnet as mn
+    >>> mn.layers.RotaryEmbedding()(mn.Input((2, 20, 8))).shape
+    (batch, 2, 20, 8)
+    """
+
+    def __init__(self, base: float = 10000.0, interleaved: bool = False, name: str | None = None) -> None:
+        self.base, self.interleaved = base_of("RotaryEmbedding", "base", base), interleaved
+
+    def call(self, x: Any) -> Any:
+        if isinstance(x, list) or x.ndim < 3:
+            raise mn.ShapeError(
+                "the input must be one tensor with at least three axes, (batch, …, steps, features)"
+            )
+        return mn.rotary_embedding(x, places(self, x.shape[-2]), self.base, self.interleaved)
