@@ -10,6 +10,7 @@ import numpy as np
 from mathnet.errors import ArgumentError, FileFormatError
 from mathnet.graph.dim import show_shape
 from mathnet.model import container
+from mathnet.model.history import History
 from mathnet.model.values import Decoder, Encoder
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def save(trainer: Trainer, path: str | os.PathLike) -> None:
         "seed": trainer.seed,
         "order": encoder.encode(trainer.order.state(), "order"),
         "summed_epoch": trainer.summed_epoch,
-        "history": encoder.encode(trainer.history, "history"),
+        "history": encoder.encode(dict(trainer.history), "history"),
         "callbacks": [encoder.encode(state, "state of a callback") for state in states],
     }
     with trainer.model.lock:
@@ -59,7 +60,7 @@ def restore(trainer: Trainer, path: str | os.PathLike) -> None:
     with trainer.model.lock:
         for name, array in mine.items():
             array[...] = tensors[name]
-    trainer.seed, trainer.summed_epoch, trainer.history = seed, summed_epoch, history
+    trainer.seed, trainer.summed_epoch, trainer.history = seed, summed_epoch, History(history)
     trainer.order.restore(order)
     trainer.callbacks, trainer.callback_state = [], callbacks
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mathnet._kernels import runner
+from mathnet.errors import DataError
 from mathnet.graph.graph import Graph
 from mathnet.graph.op import CONSTANT, as_tensor, input_tensor
 from mathnet.graph.tensor import Spec
@@ -52,7 +54,26 @@ class Evaluator:
         return [*inputs, *targets, weights]
 
     def over(self, data: list[np.ndarray], batch_size: int) -> dict[str, float]:
-        """The figures over what :meth:`data` gave: one batch at a time, sums in float64.
+        """The figures over what :meth:`data` gave: one batch at a time, sums in float64."""
+        return self.over_all([data], batch_size)
+
+    def over_all(self, parts: Iterable[list[np.ndarray]], batch_size: int) -> dict[str, float]:
+        """The figures over several such lists of arrays together."""
+        sums: np.ndarray | None = None
+        total = 0.0
+        for data in parts:
+            found = self._sums(data, batch_size)
+            sums = found if sums is None else sums + found
+            total += data[-1].sum(dtype=np.float64)
+        if sums is None:
+            raise DataError("there are no batches to evaluate on")
+        count = len(self.objective.losses)
+        pairs = [(float(sums[2 * k]), float(sums[2 * k + 1])) for k in range(len(sums) // 2)]
+        penalty = float(sums[-1] / total) if self._penalized and total else None
+        return self.objective.report(pairs[:count], pairs[count:], penalty)
+
+    def _sums(self, data: list[np.ndarray], batch_size: int) -> np.ndarray:
+        """Numerators and denominators of losses and metrics, and weights times penalty, summed over the rows.
 
         What remains after the full batches is filled up to a power of two with rows of weight zero.
         """
@@ -74,11 +95,7 @@ class Evaluator:
             values[-1] *= batch[-1].sum(dtype=np.float64)  # penalties of layers are averages over the batch
             sums = values if sums is None else sums + values
         assert sums is not None
-        count = len(self.objective.losses)
-        pairs = [(float(sums[2 * k]), float(sums[2 * k + 1])) for k in range(len(sums) // 2)]
-        total = data[-1].sum(dtype=np.float64)
-        penalty = float(sums[-1] / total) if self._penalized and total else None
-        return self.objective.report(pairs[:count], pairs[count:], penalty)
+        return sums
 
     @property
     def _names(self) -> list[str]:

@@ -19,6 +19,7 @@ from mathnet.graph.tree import flatten, unflatten
 from mathnet.model.calls import BoundCall, Constants, Recent
 from mathnet.model.checks import check_inputs, check_owned, check_reachable
 from mathnet.model.description import freeze_graph, thaw_graph
+from mathnet.model.history import History
 from mathnet.model.inputs import arrange, cast_to, convert, match
 from mathnet.model.naming import mapping_keys, name_layers, name_variables, refuse_equal, unique
 from mathnet.model.parameters import VariableMapping
@@ -274,9 +275,9 @@ class Model(Layer):
     def fit(
         self,
         x: Any,
-        y: Any,
-        loss: Any,
-        optimizer: Any,
+        y: Any = None,
+        loss: Any = None,
+        optimizer: Any = "adam",
         metrics: Sequence[Any] = (),
         epochs: int = 1,
         batch_size: int = 32,
@@ -289,17 +290,26 @@ class Model(Layer):
         clip_norm: float | None = None,
         loss_weights: Any = None,
         progress: bool | None = None,
-    ) -> dict[str, list[float]]:
+        class_weight: Any = None,
+        validation_freq: int = 1,
+        steps_per_epoch: int | None = None,
+        **options: Any,
+    ) -> History:
         """Trains; returns the history: a mapping from "loss", "val_loss", the metrics, … to one float per epoch.
 
-        It is ``Trainer(model, loss, optimizer, …).fit(x, y, …)``; see there.
+        It is ``Trainer(model, loss, optimizer, …, **options).fit(x, y, …)``; see there.
         """
+        if loss is None:
+            raise ArgumentError(
+                "fit: loss is missing; give a key such as 'mse', or define a step: mn.Trainer(model, None, optimizer).define(…)"
+            )
         trainer = self.trainer(
-            loss, optimizer, metrics=metrics, seed=seed, clip_norm=clip_norm, loss_weights=loss_weights
-        )
+            loss, optimizer, metrics=metrics, seed=seed, clip_norm=clip_norm, loss_weights=loss_weights, **options
+        )  # fmt: skip
         return trainer.fit(
             x, y, epochs=epochs, batch_size=batch_size, sample_weight=sample_weight, validation_split=validation_split,
             validation_data=validation_data, callbacks=callbacks, shuffle=shuffle, progress=progress,
+            class_weight=class_weight, validation_freq=validation_freq, steps_per_epoch=steps_per_epoch,
         )  # fmt: skip
 
     def evaluate(

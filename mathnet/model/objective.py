@@ -18,6 +18,7 @@ from mathnet.model.naming import unique
 from mathnet.model.slots import Adjustable, HyperParameters
 from mathnet.model.weights import total_weight
 from mathnet.plugin.registry import resolve
+from mathnet.store import Variable
 
 if TYPE_CHECKING:
     from mathnet.model.model import Model
@@ -74,11 +75,7 @@ class Objective:
         if loss_weights is not None:
             self.loss_weights = [float(w) for w in arrange(loss_weights, names, "loss weight")]
         self.metrics = self._resolved_metrics(metrics)
-        self.penalties = [
-            (variable, Adjustable(variable.regularizer, f"{name}.", hyper))
-            for name, variable in model.named_variables()
-            if variable.regularizer is not None and variable.kind == "parameter"
-        ]
+        self.penalties = penalties_of(model, hyper)
         self._seen: set[tuple] = set()
 
     def _resolved_metrics(self, metrics: Any) -> list[Metric]:
@@ -215,12 +212,12 @@ class Objective:
         found = []
         for variable, regularizer in self.penalties:
             value = as_tensor(regularizer.within(trace)(trace.read(variable)))
-            found.append(_scalar(value, f"regularizer {regularizer.label!r} of {variable.name!r}"))
+            found.append(only_scalar(value, f"regularizer {regularizer.label!r} of {variable.name!r}"))
         for value in trace.losses:
             if value.ndim == 1:
                 ratio = _ratio(value, None, weight, None)
                 value = ratio.numerator / ratio.denominator
-            found.append(_scalar(value, "a penalty of a layer"))
+            found.append(only_scalar(value, "a penalty of a layer"))
         return _sum(found)
 
     def total(self, terms: Iterable[Ratio], penalty: Tensor | None) -> Tensor:
@@ -316,7 +313,17 @@ def _ratio(values: Tensor, own: Tensor | None, weight: Tensor | None, where: str
     return Ratio(FUNCTIONS["sum"](values), total)
 
 
-def _scalar(value: Tensor, where: str) -> Tensor:
+def penalties_of(model: Model, hyper: HyperParameters | None) -> list[tuple[Variable, Adjustable]]:
+    """The weights of a model that have regularizers, with these."""
+    return [
+        (variable, Adjustable(variable.regularizer, f"{name}.", hyper))
+        for name, variable in model.named_variables()
+        if variable.regularizer is not None and variable.kind == "parameter"
+    ]
+
+
+def only_scalar(value: Tensor, where: str) -> Tensor:
+    """``value``, which must be of rank 0."""
     if value.shape != ():
         raise ShapeError(
             f"{where} must give a single number, but gave shape {show_shape(value.shape)}; sum it up"

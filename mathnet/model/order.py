@@ -80,6 +80,16 @@ class Order:
         self.epoch += epochs
         return epochs > 0
 
+    def leave(self) -> None:
+        """Goes over to data that somebody else orders; a half-seen epoch counts as over."""
+        if self.position:
+            self.epoch += 1
+        self.position, self._rows = 0, None
+
+    def end_epoch(self) -> None:
+        """Notes the end of an epoch of such data."""
+        self.epoch += 1
+
     def state(self) -> dict[str, Any]:
         return {"seed": self.seed, "epoch": self.epoch, "position": self.position, "rows": self._rows}
 

@@ -17,6 +17,7 @@ from mathnet.graph.graph import Graph
 from mathnet.graph.op import FUNCTIONS, constant, input_tensor
 from mathnet.graph.tensor import Spec, Tensor, site_of
 from mathnet.graph.trace import Trace
+from mathnet.graph.tree import Structure
 from mathnet.model.accumulation import folded
 from mathnet.model.inputs import match
 from mathnet.model.objective import Ratio
@@ -29,12 +30,16 @@ if TYPE_CHECKING:
 
 
 class Signature(NamedTuple):
-    """What a step's plan is made for: specs of inputs and targets, whether examples are weighted, whether sums are kept."""
+    """What a step's plan is made for: specs of inputs and targets, whether examples are weighted, whether sums are kept.
+
+    structure: how the inputs of a defined step are nested in its batch.
+    """
 
     inputs: tuple[Spec, ...]
     targets: tuple[Spec, ...]
     weighted: bool
     summed: bool
+    structure: Structure | None = None
 
     @property
     def batch(self) -> int:

@@ -14,11 +14,14 @@ from mathnet._kernels import runner
 from mathnet.errors import ArgumentError, ShapeError
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.tensor import Spec
+from mathnet.graph.tree import Structure
 from mathnet.model.accumulation import Accumulation, checked_count
 from mathnet.model.average import Average
 from mathnet.model.calls import BoundCall, Recent
 from mathnet.model.clipping import Clipping
+from mathnet.model.definition import Definition, defined_graph
 from mathnet.model.evaluate import Evaluator
+from mathnet.model.history import History
 from mathnet.model.inputs import match
 from mathnet.model.model import Model
 from mathnet.model.objective import Objective
@@ -41,7 +44,7 @@ class Trainer:
     ----------
     model: the Model.
     loss: a key such as ``"cross_entropy"``, a configured loss, or a function (y_pred, y_true) → one value per example (or values and
-        weights); for several outputs a list, or a mapping by output name.
+        weights); for several outputs a list, or a mapping by output name.  None: see :meth:`define`.
     optimizer: a key such as ``"adam"``, or an optimizer.
     clip_norm: the largest global norm of the gradient, penalties included; longer ones are scaled down; clip_parameter_norm: the same
         for the gradient of each parameter; clip_value: the largest size of an element.  They act in the order value, parameter, all.
@@ -96,29 +99,34 @@ class Trainer:
         if not trainable:
             raise ArgumentError(f"Trainer: {model!r} has no trainable weights")
         self.updates = Updates(optimizer, trainable, self.hyper, groups)
-        self.objective = Objective(model, loss, metrics, loss_weights, self.hyper)
+        self.definition: Definition | None = None  # the objective, when the loss is defined by a function
+        if loss is None:
+            self.definition = Definition(model, metrics, loss_weights, self.hyper)
+        self.objective = self.definition or Objective(model, loss, metrics, loss_weights, self.hyper)
         self.clipping = Clipping(clip_value, clip_parameter_norm, clip_norm, self.hyper)
         names, variables = [n for n, _ in trainable], [v for _, v in trainable]
         count = checked_count(accumulate)
         self.accumulation = (
-            Accumulation(count, len(self.objective.losses), names, variables) if count > 1 else None
+            Accumulation(count, len(self.objective.loss_weights), names, variables) if count > 1 else None
         )
         averages = ema is not None or swa is not None
         self.average = Average(names, variables, ema, swa, self.hyper) if averages else None
         self.scheduled = Scheduled(schedules, self.hyper)
         self.step_slot = slot("step")
-        self.sums = Sums(len(self.objective.losses), len(self.objective.metrics))
+        self.sums = Sums(len(self.objective.loss_weights), len(self.objective.metrics))
         self.summed_epoch = -1  # the epoch that the sums belong to
         self.order = Order(self.seed)
-        self.history: dict[str, list[float]] = {}
+        self.history = History()
         self.callbacks: list[Any] = []
         self.callback_state: list[dict[str, Any]] = []  # restored, for callbacks that fit is given later
         self.stop_training = False
+        self.validated = False  # whether fit evaluated validation data in the latest epoch
         self.steps_per_epoch: int | None = None
         self.evaluator = Evaluator(model, self.objective)
         self._bound: Recent[BoundCall] = Recent(PLANS)
         self._call: Callable[..., float] = self._rebind  # later the latest plan's Call
         self._seen: tuple[tuple[Spec, ...], tuple[Spec, ...]] | None = None
+        self._structure: Structure | None = None  # of the latest batch of a defined step
 
     # ---- where it stands ---------------------------------------------------------------------------------------------
     @property
@@ -141,8 +149,33 @@ class Trainer:
         )
 
     # ---- single steps ------------------------------------------------------------------------------------------------
-    def step(self, x: Any, y: Any, sample_weight: Any = None) -> float:
-        """One update on one batch; returns the loss before it.
+    def define(self, function: Callable[[Model, Any], Any]) -> Trainer:
+        """Makes ``function(model, batch)`` the loss of a Trainer made with ``loss=None``; returns the Trainer.
+
+        batch: what :meth:`step` was given, an array or a nest of arrays, as tensors; floats are in the model's type.  The function is
+        traced: it computes with tensors and calls ``model`` (in training mode, unless told training=False) and other models as it
+        likes, and returns a single number or a mapping of such, which are added up.  Penalties on weights come on top.  Only the weights
+        of this Trainer's model are trained, so that two Trainers may play against each other.
+
+        >>> import mathnet as mn
+        >>> inputs = mn.Input((2,))
+        >>> model = mn.Model(inputs, mn.layers.Dense(2)(inputs))
+        >>> trainer = mn.Trainer(model, None, mn.optimizers.SGD(0.1))
+        >>> trainer = trainer.define(lambda model, batch: mn.mean(mn.square(model(batch["a"]) - batch["b"])))
+        >>> loss = trainer.step({"a": np.ones((4, 2)), "b": np.zeros((4, 2))})
+        """
+        if self.definition is None:
+            raise ArgumentError("define: this Trainer has a loss already; make it with loss=None")
+        if not callable(function):
+            raise ArgumentError(
+                f"define: a function (model, batch) → loss is needed, not {type(function).__name__}"
+            )
+        self.definition.function = function
+        self._bound.clear()
+        return self
+
+    def step(self, x: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """One update on one batch; returns the loss before it.  A defined step takes the batch alone.
 
         x, y: arrays with one row per example (lists or mappings of arrays for several inputs or outputs); sample_weight (N,).
         Raises ShapeError, DTypeError or DataError, with nothing changed, for data that do not fit: wrong shapes, a label out of
@@ -152,16 +185,26 @@ class Trainer:
             return self._call(x, y)
         return self._call(x, y, sample_weight)
 
-    def _rebind(self, x: Any, y: Any, sample_weight: Any = None) -> float:
+    def _rebind(self, x: Any, y: Any = None, sample_weight: Any = None) -> float:
         """A step that the plan at hand does not fit: converts the arrays, finds or makes their plan."""
         data = self.data(x, y, sample_weight)
         bound = self.bound(self.signature(data, len(data[0]), sample_weight is not None))
-        self._call = bound.call
+        if self.definition is None:
+            self._call = bound.call
         return bound.call(*data)
 
     def data(self, x: Any, y: Any, sample_weight: Any = None) -> list[np.ndarray]:
         """Inputs, targets and weights as checked arrays of the right types; arrays that are right already are not copied."""
         model = self.model
+        if self.definition is not None:
+            if y is not None or sample_weight is not None:
+                raise ArgumentError(
+                    "a defined step takes one batch; put targets and weights into it: {'x': x, 'y': y}"
+                )
+            arrays, self._structure = self.definition.arrays(x)
+            return arrays
+        if y is None:
+            raise ArgumentError("training needs targets: give y")
         inputs = model.arrays(x)
         match(model.inputs, inputs, model.input_names, model._owner)
         lead = model.inputs[0].shape[:1]
@@ -180,6 +223,9 @@ class Trainer:
         self, data: Sequence[np.ndarray], batch: int, weighted: bool, summed: bool = False
     ) -> Signature:
         specs = tuple([Spec((batch, *a.shape[1:]), a.dtype) for a in data])
+        if self.definition is not None:
+            self._seen = specs, ()
+            return Signature(specs, (), False, summed, self._structure)
         cut = len(self.model.inputs)
         self._seen = specs[:cut], specs[cut : cut + len(self.model.outputs)]
         return Signature(*self._seen, weighted, summed)
@@ -191,7 +237,7 @@ class Trainer:
     def _bind(self, signature: Signature) -> BoundCall:
         specs = [*signature.inputs, *signature.targets]
         checks = checks_of(specs, len(signature.inputs), len(signature.targets))
-        graph = step_graph(self, signature)
+        graph = step_graph(self, signature) if self.definition is None else defined_graph(self, signature)
 
         def worded(error: runner.StatusError, plan: Plan, arguments: tuple) -> BaseException:
             return refused(error, plan, self._names(signature.weighted), arguments)
@@ -200,6 +246,8 @@ class Trainer:
 
     def _names(self, weighted: bool) -> list[str]:
         model = self.model
+        if self.definition is not None:
+            return [f"batch: array {index}" for index in range(len(self._seen[0] if self._seen else ()))]
         targets = [
             f"targets of output {name!r} (loss {loss.label!r})"
             for name, loss in zip(model.output_names, self.objective.losses)
@@ -214,7 +262,7 @@ class Trainer:
     def steps(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         batch_size: int = 32,
         count: int = 1,
         sample_weight: Any = None,
@@ -237,27 +285,34 @@ class Trainer:
         return losses
 
     def run(
-        self, data: Sequence[np.ndarray], run: Run, losses: np.ndarray, weighted: bool, summed: bool = False
+        self,
+        data: Sequence[np.ndarray],
+        run: Run,
+        losses: np.ndarray,
+        weighted: bool,
+        summed: bool = False,
+        ordered: bool = True,
     ) -> bool:
-        """Steps over given rows; notes what was done also when it fails half-way.  True at the end of an epoch."""
+        """Steps over given rows; notes what was done also when it fails half-way.  True at the end of an epoch.
+
+        ordered: the rows come from this Trainer's order, which advances.
+        """
         bound = self.bound(self.signature(data, run.batch, weighted, summed))
         try:
-            completed = runner.run_steps(bound.call, data, run.rows, losses)
+            runner.run_steps(bound.call, data, run.rows, losses)
         except runner.StatusError as error:
             step = error.step or 0
             rows = run.rows[step * run.batch : (step + 1) * run.batch]
-            self.order.advance(bound.call.completed_steps * run.batch)
             raise refused(error, bound.plan, self._names(weighted), data, rows) from None
-        except BaseException:
-            self.order.advance(bound.call.completed_steps * run.batch)
-            raise
-        return self.order.advance(completed * run.batch)
+        finally:
+            over = ordered and self.order.advance(bound.call.completed_steps * run.batch)
+        return over
 
     # ---- whole trainings ---------------------------------------------------------------------------------------------
     def fit(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         epochs: int = 1,
         batch_size: int = 32,
         sample_weight: Any = None,
@@ -266,32 +321,36 @@ class Trainer:
         callbacks: Sequence[Any] = (),
         shuffle: bool = True,
         progress: bool | None = None,
-    ) -> dict[str, list[float]]:
+        class_weight: Any = None,
+        validation_freq: int = 1,
+        steps_per_epoch: int | None = None,
+    ) -> History:
         """Trains for ``epochs`` epochs; returns the history of this Trainer: figures by name, one float per epoch.
 
+        x, y: arrays with one row per example (lists or mappings of them for several inputs or outputs).  Without y, x is an iterable
+        of batches (x, y) or (x, y, sample_weight), or a function of the number of the epoch that gives one; a pass is an epoch, or
+        ``steps_per_epoch`` batches are.  A defined step takes a nest of arrays as x, or an iterable (list, generator) of batches.
+        class_weight: weights by class number, a mapping or a sequence; they are multiplied into ``sample_weight``.
         validation_split: share of the data, taken from the end before shuffling, that is only evaluated; validation_data: a pair
-        (x, y) or triple (x, y, sample_weight) instead.  callbacks: keys, or objects with the methods of ``mn.Callback``.  progress: show
+        (x, y) or triple (x, y, sample_weight), or a list of such batches, instead; it is evaluated after every ``validation_freq``-th
+        epoch, and the history has NaN for the others.  callbacks: keys, or objects with the methods of ``mn.Callback``.  progress: show
         a bar; None: on a terminal only.  The order of epoch e is a function of (seed, e).  Ctrl-C ends the training between two
-        steps: callbacks are told, the weights are those of the last step, and KeyboardInterrupt goes on.
+        steps: callbacks are told, the weights are those of the last step, and KeyboardInterrupt goes on.  A checkpoint holds the
+        position in arrays; a training with batches of others is taken up at the start of its epoch.
         """
         from mathnet.model.fit import fit
 
         return fit(
-            self,
-            x,
-            y,
-            epochs,
-            batch_size,
-            sample_weight,
-            validation_split,
-            validation_data,
-            callbacks,
-            shuffle,
-            progress,
-        )
+            self, x, y, epochs, batch_size, sample_weight, validation_split, validation_data, callbacks, shuffle, progress,
+            class_weight, validation_freq, steps_per_epoch,
+        )  # fmt: skip
 
     def evaluate(self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = 256) -> dict[str, float]:
         """ "loss", "penalty" and metrics on data in inference mode."""
+        if self.definition is not None:
+            raise ArgumentError(
+                "evaluate: a defined loss belongs to training steps; use model.evaluate(x, y, loss)"
+            )
         return self.evaluator.run(x, y, sample_weight, batch_size)
 
     def predict(self, x: Any, batch_size: int = 256) -> Any:
@@ -334,6 +393,11 @@ class Trainer:
         indices where the loss takes them, else targets in the scores' shape.
         """
         check_batch_size(batch)
+        if self.definition is not None:
+            if self._seen is None:
+                raise ArgumentError("plan: the batch of a defined step is not known before the first step")
+            known = tuple([Spec((batch, *s.shape[1:]), s.dtype) for s in self._seen[0]])
+            return self.bound(Signature(known, (), False, False, self._structure)).plan
         inputs = tuple(
             [
                 Spec((batch, *_known(t.shape[1:], n)), t.dtype)

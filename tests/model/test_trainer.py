@@ -129,7 +129,6 @@ def test_wrong_arguments():
         ({"seed": 1.5}, "seed"),
         ({"metrics": "accuracy"}, "metrics"),
         ({"metrics": ["acuracy"]}, "did you mean 'accuracy'"),
-        ({"loss": None}, "no loss"),
         ({"loss": "mes"}, "did you mean"),
     ):
         arguments = {"loss": "mse", "optimizer": "sgd", **options}

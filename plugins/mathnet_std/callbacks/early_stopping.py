@@ -15,7 +15,7 @@ class EarlyStopping(mn.Callback):
     Parameters
     ----------
     monitor: a name in the history; None: "val_loss", or "loss" without validation data.
-    patience: epochs without improvement that are borne.
+    patience: epochs without improvement that are borne (of those with validation, when that is monitored).
     min_delta: what counts as an improvement.
     mode: "min", "max", or "auto" (max for accuracies, else min).
     restore_best: whether the model gets back the weights of its best epoch when training ends.
@@ -58,6 +58,8 @@ class EarlyStopping(mn.Callback):
             raise mn.ArgumentError(
                 f"EarlyStopping: there is no {name!r} to monitor; the history has {', '.join(logs)}"
             )
+        if name.startswith("val_") and not getattr(trainer, "validated", True):
+            return  # validation_freq leaves this epoch out
         value = logs[name]
         larger = self.mode == "max" or (self.mode == "auto" and name.endswith("accuracy"))
         gain = value - self.best if larger else self.best - value
