@@ -277,7 +277,7 @@ class Model(Layer):
         x: Any,
         y: Any = None,
         loss: Any = None,
-        optimizer: Any = "adam",
+        optimizer: Any = None,
         metrics: Sequence[Any] = (),
         epochs: int = 1,
         batch_size: int = 32,
@@ -299,10 +299,12 @@ class Model(Layer):
 
         It is ``Trainer(model, loss, optimizer, …, **options).fit(x, y, …)``; see there.
         """
-        if loss is None:
-            raise ArgumentError(
-                "fit: loss is missing; give a key such as 'mse', or define a step: mn.Trainer(model, None, optimizer).define(…)"
-            )
+        for name, given in (("loss", loss), ("optimizer", optimizer)):
+            if given is None:
+                raise ArgumentError(
+                    f"fit: {name} is missing; give both, as in model.fit(x, y, loss, optimizer), "
+                    "or define a step: mn.Trainer(model, None, optimizer).define(…)"
+                )
         trainer = self.trainer(
             loss, optimizer, metrics=metrics, seed=seed, clip_norm=clip_norm, loss_weights=loss_weights, **options
         )  # fmt: skip
