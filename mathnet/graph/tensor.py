@@ -271,8 +271,9 @@ class Tensor(Operators):
 
     @property
     def name(self) -> str:
-        """The name given to an input or variable, else the operation's name."""
-        return self.node.attrs.get("name") or self.node.op.name
+        """The name given to an input, variable or layer, else the operation's name."""
+        attrs = self.node.attrs
+        return attrs.get("name") or getattr(attrs.get("layer"), "name", None) or self.node.op.name
 
     def __repr__(self) -> str:
         shape = (

@@ -199,7 +199,7 @@ class Plan:
         for node in instruction.nodes:
             words = node.op.message(error.code, error.position, error.value, **node.attrs)
             if words:
-                return DataError(f"{words}{_site(node)}; nothing was changed")
+                return DataError(f"{words}{_shown_inputs(node)}{_site(node)}; nothing was changed")
         names = ", ".join(node.op.name for node in instruction.nodes) or error.label
         site = _site(instruction.nodes[0]) if instruction.nodes else ""
         return DataError(f"{names}: {_refusal(error)}{site}; nothing was changed")
@@ -321,6 +321,12 @@ def _refusal(error: runner.StatusError) -> str:
         return f"NaN at position {error.position}"
     text = runner.STATUS_TEXTS.get(error.code, f"status {error.code}")
     return f"{text} (position {error.position}, value {error.value:g})"
+
+
+def _shown_inputs(node: Any) -> str:
+    return (
+        f" (operands of shape {', '.join(show_shape(t.shape) for t in node.inputs)})" if node.inputs else ""
+    )
 
 
 def _site(node: Any) -> str:
