@@ -42,8 +42,8 @@ def mathnet_layers() -> dict[str, str]:
             rms_norm="RMSNorm",
             group_norm="GroupNorm",
             instance_norm="InstanceNorm",
-            normalization="Normalization",
         ),
+        **_references("layers.data_normalization", normalization="Normalization"),
         **_references(
             "layers.dropout",
             dropout="Dropout",

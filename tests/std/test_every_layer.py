@@ -42,7 +42,7 @@ LAYERS = {
     "global_avg_pool": (lambda: L.GlobalAvgPool(), [(2, 3, 4)]),
     "global_max_pool": (lambda: L.GlobalMaxPool(keepdims=True), [(2, 5)]),
     "gru": (lambda: L.GRU(3, bias_initializer="normal"), [(4, 2)]),
-    "group_norm": (lambda: L.GroupNorm(2), [(4, 3)]),
+    "group_norm": (lambda: L.GroupNorm(2, gamma_initializer="normal"), [(4, 3)]),
     "identity": (lambda: L.Identity(), [(4,)]),
     "instance_norm": (lambda: L.InstanceNorm(), [(2, 5)]),
     "lambda": (lambda: L.Lambda(mn.activations.get("tanh")), [(4,)]),
@@ -104,7 +104,7 @@ def alone(items):
     return items if len(items) > 1 else items[0]
 
 
-def test_the_list_holds_every_layer_that_takes_floats():
+def test_the_list_names_registered_layers():
     assert set(LAYERS) <= set(mn.Runtime(autoload=False).registry.keys("layer"))
 
 
@@ -147,3 +147,15 @@ def test_training_changes_the_weights_and_nothing_becomes_nan(key):
     losses = [trainer.step(x, np.zeros_like(model(x))) for _ in range(3)]
     assert np.isfinite(losses).all()
     assert any(not np.array_equal(before[name], values) for name, values in model.parameters.items())
+
+
+@every_layer
+def test_no_examples_and_examples_with_gaps(key):
+    model, x = built(key, "float32")
+    xs = x if isinstance(x, list) else [x]
+    whole = model(x)
+    assert model.predict(alone([a[:0] for a in xs])).shape == (0, *whole.shape[1:])
+    spaced = [np.repeat(a, 2, axis=0)[::2] for a in xs]
+    np.testing.assert_array_equal(model(alone(spaced)), whole)
+    single = np.concatenate([model(alone([a[k : k + 1] for a in xs])) for k in range(len(whole))])
+    np.testing.assert_array_equal(single, whole)  # no example sees another one

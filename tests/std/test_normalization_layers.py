@@ -232,6 +232,11 @@ def test_normalization_by_a_data_set(tmp_path):
         (lambda: L.GroupNorm(2)(np.zeros((2, 3))), mn.ShapeError, "3 channels .* 2 groups"),
         (lambda: L.InstanceNorm()(np.zeros((2, 3))), mn.ShapeError, "at least 3 axes"),
         (lambda: L.Normalization(axis=True), mn.ArgumentError, "axis must be an integer or None"),
+        (
+            lambda: L.Normalization(axis=0)(np.zeros((2, 3))),
+            mn.ShapeError,
+            "axis=0 is no axis of an input with 2",
+        ),
         (lambda: L.Normalization().adapt(np.zeros((0, 3))), mn.ShapeError, "at least one example"),
     ],
 )

@@ -1,9 +1,7 @@
-"""BatchNorm, LayerNorm, RMSNorm, GroupNorm, InstanceNorm: values of mean 0 and variance 1; Normalization by a data set's moments."""
+"""BatchNorm, LayerNorm, RMSNorm, GroupNorm, InstanceNorm: values brought to mean 0 and variance 1."""
 
 from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 import mathnet as mn
 
@@ -14,36 +12,30 @@ def _epsilon(layer: str, value: Any) -> float:
     return float(value)
 
 
-def _axis(layer: str, axis: Any, rank: int) -> int:
+def _axis(axis: int, rank: int) -> int:
     if not -rank <= axis < rank or axis % rank == 0:
         raise mn.ShapeError(f"axis={axis} is no axis of an input with {rank} axes, the batch axis aside")
     return axis % rank
 
 
 class _Affine(mn.Layer):
-    """Common parts: gamma, which scales, and beta, which shifts."""
+    """Common parts: gamma, which scales, and beta, which shifts; made as the constructor's arguments say."""
 
     scale: bool
     center: bool
 
-    def _weights(self, shape: tuple, settings: dict[str, Any]) -> None:
-        self.gamma = self.beta = None
-        if self.scale:
-            self.gamma = self.param(
-                "gamma",
+    def _weights(self, shape: tuple) -> None:
+        def weight(name: str, initializer: str) -> Any:
+            return self.param(
+                name,
                 shape,
-                settings.get("gamma_initializer", "ones"),
-                settings.get("gamma_regularizer"),
-                settings.get("gamma_constraint"),
+                self.config.get(f"{name}_initializer", initializer),
+                self.config.get(f"{name}_regularizer"),
+                self.config.get(f"{name}_constraint"),
             )
-        if self.center:
-            self.beta = self.param(
-                "beta",
-                shape,
-                settings.get("beta_initializer", "zeros"),
-                settings.get("beta_regularizer"),
-                settings.get("beta_constraint"),
-            )
+
+        self.gamma = weight("gamma", "ones") if self.scale else None
+        self.beta = weight("beta", "zeros") if self.center else None
 
 
 @mn.layer("batch_norm")
@@ -95,14 +87,6 @@ class BatchNorm(_Affine):
         self.axis, self.momentum = axis, float(momentum)
         self.epsilon = _epsilon("BatchNorm", epsilon)
         self.center, self.scale = center, scale
-        self.settings = {
-            "beta_initializer": beta_initializer,
-            "beta_regularizer": beta_regularizer,
-            "beta_constraint": beta_constraint,
-            "gamma_initializer": gamma_initializer,
-            "gamma_regularizer": gamma_regularizer,
-            "gamma_constraint": gamma_constraint,
-        }
 
     def build(self, input_shape: tuple) -> None:
         if isinstance(input_shape, list) or len(input_shape) < 2:
@@ -113,12 +97,12 @@ class BatchNorm(_Affine):
                 "say which with BatchNorm(axis=1) or BatchNorm(axis=-1)"
             )
         shape = (input_shape[self._channels(len(input_shape))],)
-        self._weights(shape, self.settings)
+        self._weights(shape)
         self.moving_mean = self.state("moving_mean", shape, "zeros")
         self.moving_variance = self.state("moving_variance", shape, "ones")
 
     def _channels(self, rank: int) -> int:
-        return _axis("BatchNorm", 1 if self.axis is None else self.axis, rank)
+        return _axis(1 if self.axis is None else self.axis, rank)
 
     def call(self, x: Any, training: bool = False) -> Any:
         axis = self._channels(x.ndim)
@@ -158,22 +142,14 @@ class _Moved(_Affine):
             raise mn.ArgumentError(f"{kind}: axis must be an integer or a tuple of them, not {axis!r}")
         self.axis, self.epsilon = axes, _epsilon(kind, epsilon)
         self.center, self.scale = center, scale
-        self.settings = {
-            "beta_initializer": beta_initializer,
-            "beta_regularizer": beta_regularizer,
-            "beta_constraint": beta_constraint,
-            "gamma_initializer": gamma_initializer,
-            "gamma_regularizer": gamma_regularizer,
-            "gamma_constraint": gamma_constraint,
-        }
 
     def build(self, input_shape: tuple) -> None:
         if isinstance(input_shape, list) or len(input_shape) < 2:
             raise mn.ShapeError("the input must be one tensor with at least two axes, (batch, features)")
-        self._weights(tuple(input_shape[a] for a in self._axes(len(input_shape))), self.settings)
+        self._weights(tuple(input_shape[a] for a in self._axes(len(input_shape))))
 
     def _axes(self, rank: int) -> tuple[int, ...]:
-        return tuple(sorted({_axis(type(self).__name__, a, rank) for a in self.axis}))
+        return tuple(sorted({_axis(a, rank) for a in self.axis}))
 
     def call(self, x: Any) -> Any:
         axes = self._axes(x.ndim)
@@ -221,15 +197,7 @@ class RMSNorm(_Moved):
         gamma_constraint: Any = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(
-            axis,
-            epsilon,
-            center=False,
-            scale=scale,
-            gamma_initializer=gamma_initializer,
-            gamma_regularizer=gamma_regularizer,
-            gamma_constraint=gamma_constraint,
-        )
+        super().__init__(axis, epsilon, center=False, scale=scale)
 
     def normalized(self, x: Any, shape: tuple) -> Any:
         return mn.rms_norm(x, shape, self.gamma, eps=self.epsilon)
@@ -245,14 +213,14 @@ class _ByChannel(_Affine):
             raise mn.ShapeError(
                 f"the input must be one tensor with at least {self.least} axes, (batch, channels, …)"
             )
-        self._weights((input_shape[1],), {})
+        self._weights((input_shape[1],))
 
 
 @mn.layer("group_norm")
 class GroupNorm(_ByChannel):
     """Each example's channels in ``groups`` groups of mean 0 and variance 1, then · gamma + beta for each channel.
 
-    x (N, C, …); gamma, beta (C); groups divides C.  Source: Wu and He, Group Normalization, 2018.
+    x (N, C, …); gamma, beta (C); groups divides C; other arguments as in BatchNorm.  Source: Wu and He, Group Normalization, 2018.
 
     >>> import mathnet as mn
     >>> mn.layers.GroupNorm(4)(mn.Input((8, 28, 28))).shape
@@ -267,6 +235,12 @@ class GroupNorm(_ByChannel):
         epsilon: float = 1e-5,
         center: bool = True,
         scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         name: str | None = None,
     ) -> None:
         if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
@@ -282,7 +256,7 @@ class GroupNorm(_ByChannel):
 class InstanceNorm(_ByChannel):
     """Each channel of each example brought to mean 0 and variance 1, then · gamma + beta.
 
-    x (N, C, …) with at least three axes; gamma, beta (C).
+    x (N, C, …) with at least three axes; gamma, beta (C); arguments as in BatchNorm.
     Source: Ulyanov, Vedaldi and Lempitsky, Instance Normalization, 2016.
 
     >>> import mathnet as mn
@@ -293,60 +267,20 @@ class InstanceNorm(_ByChannel):
     least = 3
 
     def __init__(
-        self, epsilon: float = 1e-5, center: bool = True, scale: bool = True, name: str | None = None
+        self,
+        epsilon: float = 1e-5,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        name: str | None = None,
     ) -> None:
         self.epsilon = _epsilon("InstanceNorm", epsilon)
         self.center, self.scale = center, scale
 
     def call(self, x: Any) -> Any:
         return mn.instance_norm(x, self.gamma, self.beta, eps=self.epsilon)
-
-
-@mn.layer("normalization")
-class Normalization(mn.Layer):
-    """y = (x − mean) / √variance with the moments of a data set, which ``adapt`` takes before training.
-
-    axis: the axis (or None for one mean of everything) along which there is a mean each; the last by default.  mean and variance are
-    statistics: saved with the model, not trained; 0 and 1 until ``adapt``.  A variance of 0 counts as 1.
-
-    >>> import mathnet as mn
-    >>> layer = mn.layers.Normalization()
-    >>> layer.adapt(np.array([[1.0], [3.0]]))
-    >>> layer(np.array([[5.0]]))
-    array([[3.]])
-    """
-
-    def __init__(self, axis: int | None = -1, name: str | None = None) -> None:
-        if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int)):
-            raise mn.ArgumentError(f"Normalization: axis must be an integer or None, not {axis!r}")
-        self.axis = axis
-
-    def build(self, input_shape: tuple) -> None:
-        if isinstance(input_shape, list) or not input_shape:
-            raise mn.ShapeError("the input must be one tensor with a batch axis")
-        rank = len(input_shape)
-        shape = () if self.axis is None else (input_shape[_axis("Normalization", self.axis, rank)],)
-        self.mean = self.state("mean", shape, "zeros")
-        self.variance = self.state("variance", shape, "ones")
-
-    def adapt(self, data: Any) -> None:
-        """Takes mean and variance from ``data`` (N, …), an array of inputs."""
-        data = np.asarray(data)
-        if data.ndim == 0 or data.size == 0:
-            raise mn.ShapeError(
-                f"Normalization: adapt needs at least one example, not data of shape {data.shape}"
-            )
-        self(data[:1])
-        kept = None if self.axis is None else self.axis % data.ndim
-        others = tuple(k for k in range(data.ndim) if k != kept)
-        self.mean.array[...] = data.mean(others, dtype=np.float64)
-        variance = data.var(others, dtype=np.float64)
-        self.variance.array[...] = np.where(variance > 0, variance, 1.0)
-
-    def call(self, x: Any) -> Any:
-        mean, variance = self.mean, self.variance
-        if self.axis is not None:
-            laid = [1] * x.ndim
-            laid[self.axis] = mean.shape[0]
-            mean, variance = mn.reshape(mean, tuple(laid)), mn.reshape(variance, tuple(laid))
-        return (x - mean) * (1.0 / mn.sqrt(variance))
