@@ -11,6 +11,7 @@ from mathnet_std.layers.convolution import Conv3D as Conv3D
 from mathnet_std.layers.convolution_variants import Conv2DTranspose as Conv2DTranspose
 from mathnet_std.layers.convolution_variants import DepthwiseConv2D as DepthwiseConv2D
 from mathnet_std.layers.convolution_variants import SeparableConv2D as SeparableConv2D
+from mathnet_std.layers.data_normalization import Normalization as Normalization
 from mathnet_std.layers.dense import Dense as Dense
 from mathnet_std.layers.dropout import AlphaDropout as AlphaDropout
 from mathnet_std.layers.dropout import Dropout as Dropout
@@ -30,7 +31,6 @@ from mathnet_std.layers.normalization import BatchNorm as BatchNorm
 from mathnet_std.layers.normalization import GroupNorm as GroupNorm
 from mathnet_std.layers.normalization import InstanceNorm as InstanceNorm
 from mathnet_std.layers.normalization import LayerNorm as LayerNorm
-from mathnet_std.layers.normalization import Normalization as Normalization
 from mathnet_std.layers.normalization import RMSNorm as RMSNorm
 from mathnet_std.layers.pooling import AdaptiveAvgPool2D as AdaptiveAvgPool2D
 from mathnet_std.layers.pooling import AdaptiveMaxPool2D as AdaptiveMaxPool2D
