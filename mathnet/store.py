@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mathnet.errors import DTypeError, GraphError, ShapeError
+from mathnet.errors import ArgumentError, DTypeError, GraphError, ShapeError
 from mathnet.graph.dim import show_shape
 from mathnet.graph.op import VARIABLE
 from mathnet.graph.tensor import Operators, Spec, Tensor
@@ -81,6 +81,10 @@ class Variable(Operators):
         if given.dtype.kind not in "fiub":
             raise DTypeError(
                 f"{self.name!r} holds {self.array.dtype}, but a value of type {given.dtype} was given"
+            )
+        if not self.array.flags.writeable:
+            raise ArgumentError(
+                f"{self.name!r} cannot be written: its model is frozen; change the model that it was made from"
             )
         self.array[...] = given
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mathnet.model.trainer import Trainer
 
 
-def _stored(trainer: Trainer) -> dict[str, np.ndarray]:
+def stored(trainer: Trainer) -> dict[str, np.ndarray]:
     """Every array that steps change, by name in the file."""
     arrays = {f"weight/{name}": variable.array for name, variable in trainer.model.named_variables()}
     arrays.update({f"state/{name}": variable.array for name, variable in trainer.updates.named_state.items()})
@@ -39,14 +39,14 @@ def save(trainer: Trainer, path: str | os.PathLike) -> None:
         "callbacks": [encoder.encode(state, "state of a callback") for state in states],
     }
     with trainer.model.lock:
-        arrays = {name: array.copy() for name, array in _stored(trainer).items()}
+        arrays = {name: array.copy() for name, array in stored(trainer).items()}
     container.write(path, "checkpoint", description, {**arrays, **encoder.tensors})
 
 
 def restore(trainer: Trainer, path: str | os.PathLike) -> None:
     """See :meth:`Trainer.restore`.  The whole file is checked before anything is changed."""
     with container.read(path, "checkpoint") as file:
-        mine = _stored(trainer)
+        mine = stored(trainer)
         _compare(trainer, file, mine)
         tensors = file.tensors()
         found = file.description

@@ -120,6 +120,48 @@ class Model(Layer):
         return self._graph.outputs
 
     @property
+    def input(self) -> Any:
+        """The inputs in the form in which they were given."""
+        return unflatten(self._input_structure, self.inputs)
+
+    @property
+    def output(self) -> Any:
+        """The outputs in the form in which they were given."""
+        return unflatten(self._output_structure, self.outputs)
+
+    def results(self, name: str) -> list[Any]:
+        """What the layer of that name gives in this model, once for each of its calls: outputs for another Model.
+
+        >>> import mathnet as mn
+        >>> model = mn.Sequential([mn.layers.Dense(3, name="first"), mn.layers.Dense(1)], input_shape=(2,))
+        >>> features = mn.Model(model.input, model.results("first")[0])
+        >>> features([[0.0, 0.0]]).shape
+        (1, 3)
+        """
+        layer = self.layer(name)
+        found = []
+        for node in self.graph.all_nodes:
+            if node.op is LAYER_CALL and node.attrs["layer"] is layer:
+                attrs = node.attrs
+                specs = [t.spec for t in node.inputs]
+                _, nest = layer._infer(specs, attrs["structure"], attrs["tensors"], attrs["keywords"])
+                found.append(unflatten(nest, node.outputs))
+        return found
+
+    def submodel(self, name: str) -> Model:
+        """The model from the inputs to what the layer of that name gives; it shares the weights.
+
+        Raises ArgumentError when the layer is called several times; choose among ``results(name)`` then.
+        """
+        found = self.results(name)
+        if len(found) != 1:
+            raise ArgumentError(
+                f"{self._owner}: layer {name!r} is called {len(found)} times; choose one: "
+                f"mn.Model(model.input, model.results({name!r})[0])"
+            )
+        return Model(self.input, found[0])
+
+    @property
     def layers(self) -> list[Layer]:
         """The layers in the order in which data pass through them."""
         return list(self._layers.values())
@@ -193,7 +235,11 @@ class Model(Layer):
         inputs = [*graph.inputs, step] if training else graph.inputs
         shown = ", ".join(f"{dim} {size}" for dim, size in sizes.items())
         graph = Graph(inputs, graph.outputs, name=f"{self.name or 'model'}({shown})")
-        return BoundCall(self.constants.settle(graph), self._rebind, self.runtime, _worded)
+        return BoundCall(self.settled(graph), self._rebind, self.runtime, _worded)
+
+    def settled(self, graph: Graph) -> Graph:
+        """A bound graph ready for its plan."""
+        return self.constants.settle(graph)
 
     def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[Dim, int]) -> list[np.ndarray]:
         """The outputs in inference mode for arrays that fit already."""
@@ -364,8 +410,21 @@ class Model(Layer):
 
         return load_weights(self, path, rename, partial)
 
+    def freeze(self) -> Model:
+        """An independent copy for inference only: weights cannot be written, and what follows from them alone is computed beforehand.
+
+        >>> import mathnet as mn
+        >>> inputs = mn.Input((2,))
+        >>> frozen = mn.Model(inputs, mn.layers.Dense(1)(inputs)).freeze()
+        >>> frozen.parameters["dense/bias"].flags.writeable
+        False
+        """
+        from mathnet.model.freeze import freeze
+
+        return freeze(self)
+
     def summary(self) -> str:
-        """A table of the layers with their output shapes and numbers of weights."""
+        """A table of the layers with their output shapes and numbers of weights; FLOPs and memory of one example."""
         from mathnet.model.summary import summary
 
         return summary(self)
@@ -375,11 +434,13 @@ class Model(Layer):
         return {
             "name": self.name, "config": self.config, "nodes": freeze_graph(self._graph),
             "inputs": self._input_structure, "outputs": self._output_structure, "input_names": self.input_names,
+            "trainable": self.trainable,
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.name, self.config = state["name"], state["config"]
         self._variables, self._dtype, self._shapes = {}, None, {}
+        self._trainable, self._untrained = state.get("trainable", True), set()
         self._input_structure, self._output_structure = state["inputs"], state["outputs"]
         self._set(thaw_graph(state["nodes"], self.name or "model"), state["input_names"], self._owner)
 

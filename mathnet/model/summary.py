@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mathnet.graph.dim import Dim
 from mathnet.graph.op import CAPTURE, CONSTANT, INPUT
 from mathnet.graph.tensor import Node
+from mathnet.model.predict import shared_batch
 
 if TYPE_CHECKING:
     from mathnet.model.model import Model
@@ -43,6 +44,10 @@ def summary(model: Model) -> str:
     total = sum(v.array.size for v in variables)
     size = sum(v.array.nbytes for v in variables)
     lines.append(f"{total:,} weights, {trained:,} of them trained; {size:,} bytes; computes in {model.dtype}")
+    lead = shared_batch(model)
+    if lead is not None and not any(isinstance(s, Dim) for t in model.inputs for s in t.shape[1:]):
+        plan = model.bound({lead: 1}).plan
+        lines.append(f"one example: {plan.flops:,} FLOPs, {plan.nbytes:,} bytes of working memory")
     return "\n".join(lines)
 
 

@@ -27,6 +27,7 @@ from mathnet.model.model import Model
 from mathnet.model.objective import Objective
 from mathnet.model.order import Order, Run
 from mathnet.model.predict import check_batch_size, check_rows
+from mathnet.model.rate_search import RateSearch
 from mathnet.model.refusals import checks_of, refused
 from mathnet.model.slots import HyperParameters, Scheduled, slot
 from mathnet.model.step import Signature, Sums, step_graph
@@ -307,6 +308,25 @@ class Trainer:
         finally:
             over = ordered and self.order.advance(bound.call.completed_steps * run.batch)
         return over
+
+    def find_learning_rate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        sample_weight: Any = None,
+        lowest: float = 1e-6,
+        highest: float = 10.0,
+        count: int = 100,
+    ) -> RateSearch:
+        """Trains ``count`` steps with rates that grow geometrically, and puts everything back as it was.
+
+        It ends early when the loss explodes.  ``.suggestion`` is the rate at which the smoothed loss falls most steeply; ``.rates``,
+        ``.losses`` and ``.smoothed`` are for a plot.  Source: Smith, Cyclical Learning Rates for Training Neural Networks, WACV 2017.
+        """
+        from mathnet.model.rate_search import find_learning_rate
+
+        return find_learning_rate(self, x, y, batch_size, sample_weight, lowest, highest, count)
 
     # ---- whole trainings ---------------------------------------------------------------------------------------------
     def fit(

@@ -71,6 +71,8 @@ class Layer:
     _variables: dict[str, Variable]
     _dtype: np.dtype | None
     _shapes: dict[Any, tuple[tuple[Spec, ...], Structure]]
+    _trainable: bool
+    _untrained: set[str]  # weights made with trainable=False, which stay so
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = object.__new__(cls)
@@ -83,6 +85,8 @@ class Layer:
         self._variables = {}
         self._dtype = None
         self._shapes = {}
+        self._trainable = True
+        self._untrained = set()
         return self
 
     def __init__(self, name: str | None = None) -> None:
@@ -113,7 +117,9 @@ class Layer:
         """
         registry = current_runtime().registry
         variable = self._variable(name, shape, initializer, "parameter")
-        variable.trainable = bool(trainable)
+        if not trainable:
+            self._untrained.add(name)
+        variable.trainable = bool(trainable) and self._trainable
         variable.regularizer = registry.resolve("regularizer", regularizer, f"regularizer of weight {name!r}")
         variable.constraint = registry.resolve("constraint", constraint, f"constraint of weight {name!r}")
         return variable
@@ -249,6 +255,25 @@ class Layer:
         return [variable for variable in self.variables if variable.kind == "statistic"]
 
     @property
+    def trainable(self) -> bool:
+        """Whether a Trainer that is made now trains the weights; setting it sets all sublayers too.
+
+        A layer with running values, such as a batch normalisation, computes in inference mode while it is not trainable.
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if not isinstance(value, (bool, np.bool_)):
+            raise ArgumentError(f"{self._label}: trainable must be True or False, not {value!r}")
+        self._trainable = bool(value)
+        for name, variable in self._variables.items():
+            if variable.kind == "parameter":
+                variable.trainable = self._trainable and name not in self._untrained
+        for layer in self.sublayers.values():
+            layer.trainable = self._trainable
+
+    @property
     def _label(self) -> str:
         return self.name or self.key
 
@@ -290,6 +315,8 @@ class Layer:
         takes = _call_parameters(type(self).call)
         if "training" in takes or "**" in takes:
             arguments.setdefault("training", trace.training)
+            if not self._trainable and any(v.kind == "statistic" for v in self._variables.values()):
+                arguments["training"] = False
         elif "training" in arguments:
             del arguments["training"]  # every layer may be told the mode; most do not care
         with trace.scope(self._label), _Located(self, x):
@@ -393,7 +420,7 @@ class _Located:
 
 
 #: Attributes of the base class: no sublayer is looked for in them.
-_OWN = frozenset({"name", "config", "built", "_variables", "_dtype", "_shapes"})
+_OWN = frozenset({"name", "config", "built", "_variables", "_dtype", "_shapes", "_trainable", "_untrained"})
 
 
 class LayerCall(Op):

@@ -1,0 +1,170 @@
+"""Frozen layers, frozen models, submodels, the search for a learning rate, and what summaries tell."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import mathnet as mn
+
+RNG = np.random.default_rng(8)
+X = RNG.standard_normal((16, 3))
+Y = RNG.standard_normal((16, 2))
+
+
+def model_of(*more):
+    mn.seed(0)
+    layers = [mn.layers.Dense(4, activation="tanh", name="first"), *more, mn.layers.Dense(2, name="last")]
+    return mn.Sequential(layers, input_shape=(3,), dtype="float64")
+
+
+def with_statistics():
+    model = model_of(mn.layers.BatchNorm(name="norm"))
+    mn.Trainer(model, "mse", "sgd").steps(X, Y, 8, 6)
+    return model
+
+
+# ---- layers -----------------------------------------------------------------------------------------------------------------
+
+
+def test_frozen_layers_stay_and_thaw():
+    model = model_of()
+    model.layer("first").trainable = False
+    before = {n: a.copy() for n, a in model.parameters.items()}
+    trainer = mn.Trainer(model, "mse", "adam")
+    trainer.steps(X, Y, 4, 4)
+    changed = {n for n, a in model.parameters.items() if not np.array_equal(a, before[n])}
+    assert changed == {"last/kernel", "last/bias"}
+    assert "26 weights, 10 of them trained" in model.summary()
+    assert not pickle.loads(pickle.dumps(model)).layer("first").trainable
+    model.trainable = False
+    with pytest.raises(mn.ArgumentError, match="no trainable weights"):
+        mn.Trainer(model, "mse", "adam")
+    model.trainable = True
+    mn.Trainer(model, "mse", "adam").step(X, Y)
+    assert not np.array_equal(model.parameters["first/kernel"], before["first/kernel"])
+    with pytest.raises(mn.ArgumentError, match="trainable must be"):
+        model.trainable = 3
+
+
+def test_weights_declared_untrained_stay_so():
+    class Fixed(mn.Layer):
+        def build(self, input_shape):
+            self.fixed = self.param("fixed", (4,), "ones", trainable=False)
+
+        def call(self, x):
+            return x * self.fixed
+
+    model = model_of(Fixed(name="fixed"))
+    model.trainable = False
+    model.trainable = True
+    mn.Trainer(model, "mse", "adam").step(X, Y)
+    assert np.array_equal(model.parameters["fixed/fixed"], np.ones(4))
+
+
+def test_a_layer_frozen_before_it_is_built():
+    layer = mn.layers.Dense(4, name="first")
+    layer.trainable = False
+    model = mn.Sequential([layer, mn.layers.Dense(2)], input_shape=(3,))
+    assert [n for n, v in model.named_variables() if not v.trainable] == ["first/kernel", "first/bias"]
+
+
+def test_a_frozen_normalisation_keeps_its_running_values():
+    model = with_statistics()
+    model.layer("norm").trainable = False
+    before = {n: a.copy() for n, a in model.statistics.items()}
+    expected = model.evaluate(X, Y, "mse")["loss"]
+    assert mn.Trainer(model, "mse", "sgd").step(X, Y) == pytest.approx(expected, rel=1e-12)
+    assert all(np.array_equal(a, before[n]) for n, a in model.statistics.items())
+
+
+# ---- models -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_frozen_model_computes_the_same_beforehand():
+    model = with_statistics()
+    frozen = model.freeze()
+    expected = model(X)
+    np.testing.assert_allclose(frozen(X), expected, rtol=1e-12)
+    np.testing.assert_allclose(frozen.predict(X[:5], batch_size=2), expected[:5], rtol=1e-12)
+    model.parameters["last/bias"] = np.ones(2)  # the copy is independent
+    np.testing.assert_allclose(frozen(X), expected, rtol=1e-12)
+    flops, frozen_flops = (m.bound({m.inputs[0].shape[0]: 16}).plan.flops for m in (model, frozen))
+    assert frozen_flops < flops
+    for other in (pickle.loads(pickle.dumps(frozen)), copy.deepcopy(frozen)):
+        np.testing.assert_allclose(other(X), expected, rtol=1e-12)
+        assert not other.parameters["last/bias"].flags.writeable
+    assert frozen.freeze() is frozen
+
+
+def test_a_frozen_model_is_for_inference_only(tmp_path):
+    frozen = with_statistics().freeze()
+    with pytest.raises(mn.ArgumentError, match=r"last/bias.*frozen"):
+        frozen.parameters["last/bias"] = np.zeros(2)
+    with pytest.raises(ValueError, match="read-only"):
+        frozen.parameters["last/bias"][0] = 1.0
+    with pytest.raises(mn.ArgumentError, match="inference mode only"):
+        frozen(X, training=True)
+    with pytest.raises(mn.ArgumentError, match="no trainable weights"):
+        mn.Trainer(frozen, "mse", "sgd")
+    frozen.save(tmp_path / "model")
+    np.testing.assert_allclose(mn.load(tmp_path / "model")(X), frozen(X), rtol=1e-12)
+
+
+def test_submodels_share_the_weights():
+    model = model_of()
+    features = model.submodel("first")
+    expected = np.tanh(X @ model.parameters["first/kernel"] + model.parameters["first/bias"])
+    np.testing.assert_allclose(features(X), expected)
+    model.parameters["first/bias"][:] = 1.0
+    np.testing.assert_allclose(features(X), np.tanh(X @ model.parameters["first/kernel"] + 1.0))
+    assert mn.Model(model.input, model.output)(X).shape == (16, 2)
+
+
+def test_a_layer_called_twice_has_two_results():
+    x = mn.Input((3,))
+    shared = mn.layers.Dense(3, name="shared")
+    model = mn.Model(x, shared(shared(x)))
+    first, second = model.results("shared")
+    assert np.array_equal(mn.Model(model.input, second)(X), model(X))
+    assert not np.array_equal(mn.Model(model.input, first)(X), model(X))
+    with pytest.raises(mn.ArgumentError, match=r"called 2 times.*results\('shared'\)"):
+        model.submodel("shared")
+    with pytest.raises(mn.ArgumentError, match="did you mean 'shared'"):
+        model.submodel("shard")
+
+
+def test_summaries_count_operations():
+    model = model_of()
+    lead = model.inputs[0].shape[0]
+    assert f"one example: {model.bound({lead: 1}).plan.flops:,} FLOPs" in model.summary()
+
+
+# ---- the search for a learning rate -----------------------------------------------------------------------------------------
+
+
+def test_the_search_for_a_rate_changes_nothing():
+    trainer, other = (mn.Trainer(model_of(), "mse", "sgd", seed=3, ema=0.9) for _ in range(2))
+    found = trainer.find_learning_rate(X, Y, batch_size=4, highest=1e3, count=40)
+    assert 1e-6 < found.suggestion < 1e3
+    assert found.rates.shape == found.losses.shape == found.smoothed.shape
+    assert trainer.step_count == 0
+    assert trainer.hyper["learning_rate"] == other.hyper["learning_rate"]
+    np.testing.assert_array_equal(trainer.steps(X, Y, 4, 6), other.steps(X, Y, 4, 6))
+
+
+@pytest.mark.parametrize(
+    ("rate", "options", "words"),
+    [
+        (lambda step: 0.1 / (step + 1.0), {}, "follows a schedule"),
+        (0.1, {"lowest": 0.0}, "lowest < highest"),
+        (0.1, {"lowest": 2.0, "highest": 1.0}, "lowest < highest"),
+        (0.1, {"count": 2}, "count"),
+        (0.1, {"lowest": 1e200, "highest": 1e300}, "exploded after"),
+    ],
+)
+def test_bad_searches_are_refused(rate, options, words):
+    trainer = mn.Trainer(model_of(), "mse", mn.optimizers.SGD(rate))
+    with pytest.raises(mn.ArgumentError, match=words):
+        trainer.find_learning_rate(X, Y, **options)
