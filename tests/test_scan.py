@@ -372,3 +372,22 @@ def test_a_weight_that_would_not_be_trained_is_refused():
     _, ys = mn.scan(lambda c, t: (c, layer(x)), np.zeros(1), np.arange(3.0))
     with pytest.raises(mn.GraphError, match="would not be trained"):
         mn.Model(x, ys)
+
+
+def test_what_a_matrix_receives_is_one_product_over_all_iterations():
+    v = 0.3 * RNG.normal(size=(3, 3))
+
+    def f(w, v):
+        def step(h, x):
+            h = mn.tanh(h @ w + x @ w + (h * x) @ v)  # w is used twice, with a carry and with a slice
+            return h, h
+
+        h, ys = mn.scan(step, H0, XS)
+        return mn.sum(h * h) + mn.sum(mn.sin(ys))
+
+    mn.check_gradient(f, (W, v))
+    mn.check_gradient(lambda w: mn.sum(mn.square(mn.grad(f, argnums=1)(w, v))), (W,))
+    plan = mn.function(mn.grad(f)).plan(W, v)
+    outside, bodies = plan.explain().split("body of", 1)
+    assert outside.count("gemm") == 2  # the products of w with the stacks, outside of the loops
+    assert "(3, 12) (12, 3)" in outside and "(3, 2) (2, 3)" not in bodies

@@ -39,7 +39,10 @@ class MatMul(Op):
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]
     ) -> Sequence[Tensor | None]:  # type: ignore[override]
         a, b = inputs
-        return unbroadcast(MATMUL(dy, _swap(b)), a), unbroadcast(MATMUL(_swap(a), dy), b)
+        da = unbroadcast(MATMUL(dy, _swap(b)), a)
+        if b.ndim == 2 and a.ndim > 2:  # one tall product instead of a sum of products
+            a, dy = _tall(a), _tall(dy)
+        return da, unbroadcast(MATMUL(_swap(a), dy), b)
 
     def lower(
         self, emit: Any, inputs: Any, outputs: Any, bias: Any = None, activation: str | None = None
@@ -98,6 +101,11 @@ class MatMul(Op):
             ((3, 0), (0, 2)),
         ]
         return [((rng.uniform(-1, 1, a), rng.uniform(-1, 1, b)), {}) for a, b in shapes]
+
+
+def _tall(x: Tensor) -> Tensor:
+    """A stack of matrices as one matrix of all their rows."""
+    return OPS["reshape"](x, shape=(product(x.shape[:-1]), x.shape[-1]))
 
 
 def _swap(x: Tensor) -> Tensor:

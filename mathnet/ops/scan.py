@@ -118,22 +118,31 @@ class Scan(Op):
             start = d_stacks[k][last] if d_stacks[k] is not None else None
             inits.append(_total([d_finals[k], start], body.inputs[k].spec))
         sums_in, sums_out, sums_of = [], [], []
+        products: list[tuple[Tensor, list[tuple[Tensor, Tensor]]]] = []
         for tensor, contribution in zip(const_floats, d_k):
-            if contribution is not None:
+            factors = None if contribution is None else _factors(contribution)
+            if factors is not None:
+                products.append((tensor, factors))
+            elif contribution is not None:
                 sums_in.append(input_tensor(tensor.spec, "dconstant"))
                 sums_out.append(FUNCTIONS["add"](sums_in[-1], contribution))
                 sums_of.append(tensor)
                 inits.append(_zeros(tensor.spec))
         xs_out = [(k, d) for k, d in zip(xs_floats, d_x) if d is not None]
+        befores = [outputs[n_carry + n_ys + k][before] for k in range(n_carry)]
+        at_hand = dict(zip(map(id, arguments), [*befores, *inputs[n_carry : n_carry + n_xs]]))
+        stacked_out = {id(d): d for _, d in xs_out}  # what the loop hands out, each tensor once
+        for _, factors in products:
+            stacked_out.update({id(t): t for pair in factors for t in pair if id(t) not in at_hand})
         made = close(
             [*d_carry.values(), *sums_in],
             [*arguments, *[t for _, _, t in ys_in], *[t for _, _, t in stacks_in]],
             body.inputs[-1] if index else None,
             [*carry_out, *sums_out],
-            [d for _, d in xs_out],
+            list(stacked_out.values()),
             inits,
             [
-                *[outputs[n_carry + n_ys + k][before] for k in range(n_carry)],
+                *befores,
                 *inputs[n_carry : n_carry + n_xs],
                 *[d for _, d, _ in ys_in],
                 *[d[before] for _, d, _ in stacks_in],
@@ -143,9 +152,13 @@ class Scan(Op):
             outer,
         )
         result: dict[int, Tensor] = dict(zip(floats, made))
-        result.update(zip([k for k, _ in xs_out], made[len(inits) :]))
+        at_hand.update(zip(stacked_out, made[len(inits) :]))
+        result.update({k: at_hand[id(d)] for k, d in xs_out})
         position = {id(t): n_carry + n_xs + k for k, t in enumerate(constants)}
         result.update(zip([position[id(t)] for t in sums_of], made[len(floats) :]))
+        for tensor, factors in products:
+            sums = [_sum_of_products(at_hand[id(a)], at_hand[id(b)]) for a, b in factors]
+            result[position[id(tensor)]] = _total(sums, tensor.spec)
         return [result.get(k) for k in range(len(inputs))]
 
     def jvp(
@@ -368,6 +381,30 @@ def close(
         index=used,
         stacked=(True,) * len(carry_in),
     )
+
+
+def _factors(contribution: Tensor) -> list[tuple[Tensor, Tensor]] | None:
+    """Pairs (A, B) of matrices with contribution = Σ AᵀB, or None where it has another form.
+
+    What a matrix in the body of a loop receives from one iteration is such a sum.  Over all iterations it is one product of the
+    stacked factors, which is several times faster than adding up a product for each iteration.
+    """
+    node = contribution.node
+    if node.op.name == "add" and all(t.shape == contribution.shape for t in node.inputs):
+        parts = [_factors(t) for t in node.inputs]
+        return None if None in parts else [pair for part in parts for pair in part]  # type: ignore[union-attr]
+    if node.op.name != "matmul" or any(t.ndim != 2 for t in node.inputs):
+        return None
+    left, right = node.inputs
+    if left.node.op.name == "transpose":  # of two axes: they are exchanged
+        return [(left.node.inputs[0], right)]
+    return [(FUNCTIONS["transpose"](left), right)]
+
+
+def _sum_of_products(a: Tensor, b: Tensor) -> Tensor:
+    """Σₜ Aₜᵀ Bₜ for stacks (T, M, K) and (T, M, N) of matrices."""
+    a, b = (FUNCTIONS["reshape"](t, (t.shape[0] * t.shape[1], t.shape[2])) for t in (a, b))
+    return FUNCTIONS["matmul"](FUNCTIONS["transpose"](a), b)
 
 
 def _zeros(spec: Spec) -> Tensor:
