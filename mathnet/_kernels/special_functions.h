@@ -28,7 +28,7 @@ static inline double mn_lgamma(double x)
     return lgamma_r(x, &sign);
 }
 
-/* Winitzki's approximation (2 in 1000), then three steps of Halley's iteration, each of which triples the digits.
+/* Winitzki's approximation (2 in 1000), then Halley's iteration, each step of which triples the digits.
    Beyond |x| = 1/2 the residual is that of erfc, so that 1 - x keeps its digits. */
 static inline double mn_erfinv(double x)
 {
@@ -45,6 +45,8 @@ static inline double mn_erfinv(double x)
         double residual = size < 0.5 ? erf(y) - size : (1 - size) - erfc(y);
         double newton = residual * slope_at_0 * exp(y * y);
         y -= newton / (1 + newton * y);
+        if (fabs(newton) < 1e-6 * y)
+            break;
     }
     return copysign(y, x);
 }
@@ -100,6 +102,16 @@ static inline double mn_cotangent_derivative(double c, int order)
     return value;
 }
 
+/* x^-n for n >= 0 */
+static inline double mn_reciprocal_power(double x, int n)
+{
+    const double reciprocal = 1 / x;
+    double power = 1;
+    for (int i = 0; i < n; i++)
+        power *= reciprocal;
+    return power;
+}
+
 /* (-1)^(n+1)·n!·Σ 1/(x+j)^(n+1) for n > 0: by recurrence to x >= 10 + n, then the asymptotic series of Bernoulli numbers */
 static inline double mn_polygamma_of_positive(double x, int order)
 {
@@ -109,13 +121,13 @@ static inline double mn_polygamma_of_positive(double x, int order)
     for (int i = 2; i < order; i++)
         factorial *= i;
     while (x < 10 + order) {
-        before += pow(x, -(order + 1));
+        before += mn_reciprocal_power(x, order + 1);
         x += 1;
     }
     const double full = order > 0 ? factorial * order : 1; /* order! */
-    double value = order > 0 ? factorial * pow(x, -order) : -log(x);
-    value += full / 2 * pow(x, -(order + 1)) + full * before;
-    double term = full * (order + 1) / 2 * pow(x, -(order + 2));
+    double value = order > 0 ? factorial * mn_reciprocal_power(x, order) : -log(x);
+    value += full / 2 * mn_reciprocal_power(x, order + 1) + full * before;
+    double term = full * (order + 1) / 2 * mn_reciprocal_power(x, order + 2);
     for (int k = 1; k <= 10; k++) {
         value += bernoulli[k - 1] * term;
         term *= (2.0 * k + order) * (2.0 * k + order + 1) / ((2.0 * k + 1) * (2.0 * k + 2)) / x / x;

@@ -5,6 +5,7 @@ Their oracles are independent of the kernels: closed forms and quadrature in Num
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -131,10 +132,10 @@ class Sinc(_Ordered):
 
     def oracle(self, x: np.ndarray, order: int) -> np.ndarray:  # type: ignore[override]
         # the Fourier transform of a box, by Gauss's rule: ∫₀¹ (πt)ⁿ cos(πtx + nπ/2) dt
-        nodes, weights = np.polynomial.legendre.leggauss(40)
-        t = np.pi * (nodes + 1) / 2
+        nodes, weights = _gauss(40)
+        t = np.pi * nodes
         waves = np.cos(np.asarray(x, np.float64)[..., None] * t + order * np.pi / 2)
-        return np.sum(weights / 2 * t**order * waves, axis=-1)
+        return np.sum(weights * t**order * waves, axis=-1)
 
 
 _POLYGAMMA, _SINC = register(Polygamma()), register(Sinc())
@@ -241,6 +242,7 @@ class Betainc(Elementwise):
         return np.random.default_rng([7, seed]).uniform(low, high, shape)
 
 
+@functools.cache
 def _gauss(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of Gauss's rule on [0, 1]."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
