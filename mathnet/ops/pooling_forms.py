@@ -5,6 +5,7 @@ Maxima and means of boxes are taken one after the other along the axes, so three
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,9 @@ from mathnet.graph.dtypes import is_float
 from mathnet.graph.op import as_tensor, graph_function
 from mathnet.graph.tensor import Tensor
 from mathnet.ops.indexing import PAD
-from mathnet.ops.matmul import matmul
 from mathnet.ops.pooling import AVG_POOL2D, LARGEST_WINDOW, MAX_POOL2D
-from mathnet.ops.reduction import max_
-from mathnet.ops.shape import SLICE, concatenate, expand_dims, reshape, transpose
+from mathnet.ops.reduction import max_, mean
+from mathnet.ops.shape import SLICE, concatenate, expand_dims, reshape
 from mathnet.ops.windows import Numbers, Sides, numbers, padding_of
 
 _AXES = {1: "three axes (N, C, T)", 2: "four axes (N, C, H, W)", 3: "five axes (N, C, D, H, W)"}
@@ -259,16 +259,20 @@ def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
     if all(n % k == 0 for n, k in zip(x.shape[2:], out)):
         kernel = tuple([n // k for n, k in zip(x.shape[2:], out)])
         return _slide(AVG_POOL2D, x, kernel, kernel, ((0, 0), (0, 0)), count_include_pad=False)
-    rows, columns = (_averages(n, k, x.dtype) for n, k in zip(x.shape[2:], out))
-    return matmul(matmul(rows, x), transpose(columns))
+    return _window_by_window(mean, x, out)
 
 
-def _averages(size: int, windows: int, dtype: np.dtype) -> Tensor:
-    """(windows, size): the weights of each element in the mean of each window."""
-    weights = np.zeros((windows, size), dtype)
-    for i, (first, end) in enumerate(_shares(size, windows)):
-        weights[i, first:end] = 1.0 / (end - first)
-    return as_tensor(weights)
+def _window_by_window(reduce: Callable[..., Tensor], x: Tensor, out: Numbers) -> Tensor:
+    """``reduce`` over every window, one axis after the other."""
+    for axis, windows in zip((2, 3), out):
+        parts = []
+        for first, end in _shares(x.shape[axis], windows):
+            starts = tuple([first if k == axis else 0 for k in range(4)])
+            sizes = tuple([end - first if k == axis else n for k, n in enumerate(x.shape)])
+            window = SLICE(x, starts=starts, steps=(1,) * 4, sizes=sizes)
+            parts.append(reduce(window, axis=axis, keepdims=True))
+        x = concatenate(parts, axis)
+    return x
 
 
 @graph_function
@@ -280,11 +284,4 @@ def adaptive_max_pool2d(x: Any, output_size: Any) -> Tensor:
     array([[[[4., 5.]]]])
     """
     x, out = _adaptive("adaptive_max_pool2d", x, output_size)
-    for axis, windows in zip((2, 3), out):
-        parts = []
-        for first, end in _shares(x.shape[axis], windows):
-            starts = tuple([first if k == axis else 0 for k in range(4)])
-            sizes = tuple([end - first if k == axis else n for k, n in enumerate(x.shape)])
-            parts.append(max_(SLICE(x, starts=starts, steps=(1,) * 4, sizes=sizes), axis=axis, keepdims=True))
-        x = concatenate(parts, axis)
-    return x
+    return _window_by_window(max_, x, out)

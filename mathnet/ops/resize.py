@@ -12,7 +12,7 @@ from mathnet.graph.dtypes import is_float
 from mathnet.graph.op import as_tensor, graph_function
 from mathnet.graph.tensor import Tensor
 from mathnet.ops.indexing import take
-from mathnet.ops.shape import broadcast_to, expand_dims, reshape, transpose
+from mathnet.ops.shape import SLICE, broadcast_to, concatenate, expand_dims, reshape, transpose
 from mathnet.ops.windows import numbers
 
 
@@ -90,6 +90,8 @@ def _nearest(x: Tensor, axis: int, n: int, m: int) -> Tensor:
 
 
 def _linear(x: Tensor, axis: int, n: int, m: int, align_corners: bool) -> Tensor:
+    if m % n == 0 and not align_corners:
+        return _between_neighbours(x, axis, m // n)
     if align_corners:
         place = np.arange(m) * ((n - 1) / max(m - 1, 1))
     else:
@@ -99,6 +101,28 @@ def _linear(x: Tensor, axis: int, n: int, m: int, align_corners: bool) -> Tensor
     share = as_tensor((place - before).astype(x.dtype).reshape(m, *(1,) * (x.ndim - axis - 1)))
     low = take(x, before, axis=axis)
     return low + (take(x, after, axis=axis) - low) * share
+
+
+def _between_neighbours(x: Tensor, axis: int, factor: int) -> Tensor:
+    """Linear interpolation to ``factor`` times the size: every element's successors have the same shares of it and of a neighbour."""
+
+    def part(source: Tensor, start: int, size: int) -> Tensor:
+        starts = tuple([start if k == axis else 0 for k in range(x.ndim)])
+        sizes = tuple([size if k == axis else n for k, n in enumerate(source.shape)])
+        return SLICE(source, starts=starts, steps=(1,) * x.ndim, sizes=sizes)
+
+    n = x.shape[axis]
+    edged = concatenate([part(x, 0, 1), x, part(x, n - 1, 1)], axis)
+    phases = []
+    for phase in range(factor):
+        place = (phase + 0.5) / factor + 0.5  # counted from the neighbour before
+        low = part(edged, int(place), n)
+        share = place - int(place)
+        if share:
+            low = low + (part(edged, int(place) + 1, n) - low) * share
+        phases.append(expand_dims(low, axis + 1))
+    together = concatenate(phases, axis + 1)
+    return reshape(together, (*x.shape[:axis], n * factor, *x.shape[axis + 1 :]))
 
 
 def _blocks(name: str, argument: str, x: Any, factor: Any) -> tuple[Tensor, int]:

@@ -102,6 +102,14 @@ def test_adaptive_pooling(size, out):
     mn.check_gradient(lambda x: mn.tanh(mn.adaptive_max_pool2d(x, out)), (x,))
 
 
+def test_an_infinite_element_reaches_its_own_windows_only():
+    x = np.zeros((1, 1, 3, 5))
+    x[0, 0, 0, 0] = np.inf
+    np.testing.assert_array_equal(
+        np.isinf(mn.adaptive_avg_pool2d(x, 2))[0, 0], [[True, False], [False, False]]
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
