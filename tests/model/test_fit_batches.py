@@ -74,6 +74,20 @@ def test_several_inputs_and_outputs_by_name_in_batches():
     assert history["val_loss"][-1] == pytest.approx(whole["loss"])
 
 
+def test_a_fit_on_batches_is_taken_up_bit_for_bit(tmp_path):
+    def batches(epoch):
+        order = np.random.default_rng(epoch).permutation(12)
+        return [(X[order[p]], Y[order[p]]) for p in PARTS]
+
+    whole, first, second = trainer_of(), trainer_of(), trainer_of()
+    expected = whole.fit(batches, epochs=4)
+    first.fit(batches, epochs=2)
+    first.save(tmp_path / "half")
+    second.restore(tmp_path / "half")
+    assert second.fit(batches, epochs=2) == expected
+    assert np.array_equal(weights(second), weights(whole))
+
+
 @pytest.mark.parametrize(
     ("given", "options", "error", "words"),
     [
