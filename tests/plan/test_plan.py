@@ -218,3 +218,13 @@ def test_deep_graphs_need_no_recursion():
     for _ in range(20_000):
         y = F["tanh"](y)
     assert compile_graph(Graph([x], [y]))([np.ones(2)])[0].shape == (2,)
+
+
+def test_the_stated_bytes_are_those_that_a_run_takes():
+    x, w = given((64, 100), (100, 50))
+    h = F["tanh"](F["matmul"](x, w))
+    plan = compile_graph(
+        Graph([x, w], [F["sum"](F["softmax"](F["matmul"](h, F["transpose"](h)), axis=-1) * 2.0)])
+    )
+    plan(arrays((64, 100), (100, 50)))
+    assert plan.program.idle_bytes == plan.nbytes > plan.arena_bytes > 0
