@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -99,8 +100,11 @@ class Batches:
         )
 
     def _begun(self) -> Iterator[Any]:
-        make: Callable[[int], Any] | None = self._batches if callable(self._batches) else None
-        return iter(self._batches if make is None else make(self._trainer.epoch))
+        if not callable(self._batches):
+            return iter(self._batches)
+        make: Callable[..., Any] = self._batches
+        takes_epoch = bool(inspect.signature(make).parameters)
+        return iter(make(self._trainer.epoch) if takes_epoch else make())
 
     def _arrays(self, batch: Any) -> tuple[list[np.ndarray], bool]:
         trainer = self._trainer

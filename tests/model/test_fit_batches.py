@@ -26,13 +26,14 @@ def weights(trainer):
     return np.concatenate([a.ravel() for a in trainer.model.parameters.values()])
 
 
-@pytest.mark.parametrize("kind", ["list", "function", "generator"])
+@pytest.mark.parametrize("kind", ["list", "function", "generator", "generator function"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_batches_are_steps(kind, weighted):
     batches = [(X[p], Y[p], W[p]) if weighted else (X[p], Y[p]) for p in PARTS]
     given, options = {
         "list": (batches, {}),
         "function": (lambda epoch: iter(batches), {}),
+        "generator function": (lambda: iter(batches), {}),
         "generator": ((b for _ in range(2) for b in batches), {"steps_per_epoch": 3}),
     }[kind]
     found, expected = trainer_of(), trainer_of()
