@@ -118,7 +118,7 @@ cdef void arrange(machine *m, const elementwise_t *d) noexcept nogil:
     cdef int64_t source[4]      # the axis whose strides a merged axis has
     cdef bint summed[4]
     cdef bint reduced, held_apart = False
-    cdef int64_t axis, i, slot, count = 0
+    cdef int64_t axis, i, slot, first_reduced = 0, count = 0
     m.d = d
     m.n_inputs = d.n_inputs
     m.n_operands = d.n_inputs + d.n_outputs
@@ -159,6 +159,7 @@ cdef void arrange(machine *m, const elementwise_t *d) noexcept nogil:
             m.operand[i].stride[slot] = 0
     slot = OUTER_AXES - count
     for reduced in range(2):
+        first_reduced = slot
         for axis in range(count):
             if summed[axis] != reduced:
                 continue
@@ -170,6 +171,9 @@ cdef void arrange(machine *m, const elementwise_t *d) noexcept nogil:
             for i in range(m.n_operands):
                 m.operand[i].stride[slot] = d.stride[4 * i + source[axis]]
             slot += 1
+    if m.reduced_rows == 0:     # no row is ever run: the index of a kept row is all that matters
+        for axis in range(first_reduced, OUTER_AXES):
+            m.extent[axis] = 1
     m.block_rows = 1
     if m.width > 0 and m.width <= MN_BLOCK // 2 and m.kept_rows * m.reduced_rows > 1:
         m.block_rows = MN_BLOCK // m.width
@@ -283,44 +287,29 @@ cdef void load_constant_slots(machine *m, int64_t rows, int64_t columns) noexcep
                 done += count
 
 
-cdef void gather(
-    const machine *m, const vm_operand *o, char *slot, const int64_t *first, int64_t column, int64_t rows, int64_t columns
+cdef void move_block(
+    const machine *m, const vm_operand *o, char *slot, const int64_t *first, int64_t column, int64_t rows, int64_t columns,
+    bint to_slot
 ) noexcept nogil:
-    """Copies a block of an operand into its slot."""
-    cdef int64_t offset = offset_of(o, first) + column * o.step
+    """Copies a block of an operand into its slot, or back: rows from the index first on, a part of each from column on."""
     cdef int64_t item = item_bytes(o.dtype)
+    cdef char *at = o.base + (offset_of(o, first) + column * o.step) * item
     cdef int64_t i1 = first[1], i2 = first[2], row
     for row in range(rows):
-        m.load(slot + row * columns * sizeof(real), o.base + offset * item, o.dtype, o.step, columns)
-        offset += o.stride[2]
+        if to_slot:
+            m.load(slot, at, o.dtype, o.step, columns)
+        else:
+            m.store(at, slot, o.dtype, o.step, columns)
+        slot += columns * sizeof(real)
+        at += o.stride[2] * item
         i2 += 1
         if i2 == m.extent[2]:
             i2 = 0
-            offset += o.stride[1] - m.extent[2] * o.stride[2]
+            at += (o.stride[1] - m.extent[2] * o.stride[2]) * item
             i1 += 1
             if i1 == m.extent[1]:
                 i1 = 0
-                offset += o.stride[0] - m.extent[1] * o.stride[1]
-
-
-cdef void scatter(
-    const machine *m, const vm_operand *o, const char *slot, const int64_t *first, int64_t column, int64_t rows, int64_t columns
-) noexcept nogil:
-    """Copies a block from the slot of an output into the output."""
-    cdef int64_t offset = offset_of(o, first) + column * o.step
-    cdef int64_t item = item_bytes(o.dtype)
-    cdef int64_t i1 = first[1], i2 = first[2], row
-    for row in range(rows):
-        m.store(o.base + offset * item, slot + row * columns * sizeof(real), o.dtype, o.step, columns)
-        offset += o.stride[2]
-        i2 += 1
-        if i2 == m.extent[2]:
-            i2 = 0
-            offset += o.stride[1] - m.extent[2] * o.stride[2]
-            i1 += 1
-            if i1 == m.extent[1]:
-                i1 = 0
-                offset += o.stride[0] - m.extent[1] * o.stride[1]
+                at += (o.stride[0] - m.extent[1] * o.stride[1]) * item
 
 
 # ---- running a block ----
@@ -375,7 +364,7 @@ cdef void run_block(machine *m, const int64_t *index, int64_t column, int64_t ro
         m.registers[i] = m.operand[i].base + (offset_of(&m.operand[i], index) + column) * sizeof(real)
     for k in range(m.n_gathered):
         i = m.gathered[k]
-        gather(m, &m.operand[i], <char *>m.registers[i], index, column, rows, columns)
+        move_block(m, &m.operand[i], <char *>m.registers[i], index, column, rows, columns, True)
     if m.reduces_input:
         m.registers[m.n_inputs] = m.registers[m.ops[0].a]
         return
@@ -385,7 +374,7 @@ cdef void run_block(machine *m, const int64_t *index, int64_t column, int64_t ro
         run_padded(m, whole, n - whole)
     for k in range(m.n_scattered):
         i = m.scattered[k]
-        scatter(m, &m.operand[i], <char *>m.registers[i], index, column, rows, columns)
+        move_block(m, &m.operand[i], <char *>m.registers[i], index, column, rows, columns, False)
 
 
 # ---- chunks of a map ----

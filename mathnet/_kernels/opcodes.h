@@ -6,13 +6,13 @@
 #define MN_OPCODES(X) \
     /* plain */ \
     X(constant, 0, 0.05f) /* imm */ \
-    X(copy, 1, 0.05f) X(add, 2, 0.05f) X(sub, 2, 0.05f) X(mul, 2, 0.05f) X(div, 2, 0.12f) X(neg, 1, 0.05f) \
+    X(copy, 1, 0.05f) X(add, 2, 0.05f) X(sub, 2, 0.05f) X(mul, 2, 0.05f) X(div, 2, 0.13f) X(neg, 1, 0.05f) \
     X(abs, 1, 0.05f) X(sign, 1, 0.05f) \
-    X(sqrt, 1, 0.12f) X(rsqrt, 1, 0.2f) X(reciprocal, 1, 0.12f) X(square, 1, 0.05f) \
-    X(exp, 1, 0.25f) X(expm1, 1, 0.3f) X(log, 1, 0.35f) X(log1p, 1, 0.4f) X(tanh, 1, 0.35f) \
-    X(sigmoid, 1, 0.35f) X(softplus, 1, 0.5f) X(relu, 1, 0.05f) X(erf, 1, 0.5f) \
-    X(sin, 1, 0.5f) X(cos, 1, 0.5f) X(floor, 1, 0.05f) X(ceil, 1, 0.05f) X(round, 1, 0.05f) \
-    X(pow, 2, 1.5f) X(min, 2, 0.05f) X(max, 2, 0.05f) X(floor_divide, 2, 3.0f) X(remainder, 2, 3.0f) \
+    X(sqrt, 1, 0.2f) X(rsqrt, 1, 0.3f) X(reciprocal, 1, 0.13f) X(square, 1, 0.05f) \
+    X(exp, 1, 0.43f) X(expm1, 1, 0.4f) X(log, 1, 0.62f) X(log1p, 1, 0.75f) X(tanh, 1, 0.5f) \
+    X(sigmoid, 1, 0.52f) X(softplus, 1, 0.97f) X(relu, 1, 0.05f) X(erf, 1, 1.1f) \
+    X(sin, 1, 0.6f) X(cos, 1, 0.6f) X(floor, 1, 0.05f) X(ceil, 1, 0.05f) X(round, 1, 0.05f) \
+    X(pow, 2, 3.5f) X(min, 2, 0.05f) X(max, 2, 0.05f) X(floor_divide, 2, 3.0f) X(remainder, 2, 3.0f) \
     X(exp2, 1, 0.25f) X(log2, 1, 0.35f) X(sinh, 1, 0.6f) X(cosh, 1, 0.4f) X(tan, 1, 0.6f) X(arcsin, 1, 0.4f) \
     X(arccos, 1, 0.4f) X(arctan, 1, 0.4f) X(erfc, 1, 0.6f) X(trunc, 1, 0.05f) X(copysign, 2, 0.05f) \
     /* one number at a time, in double */ \
@@ -26,15 +26,15 @@
     X(isfinite, 1, 0.05f) \
     X(select, 3, 0.05f) /* a != 0 ? b : c */ \
     /* with the immediate */ \
-    X(add_imm, 1, 0.05f) X(mul_imm, 1, 0.05f) X(rsub_imm, 1, 0.05f) X(div_imm, 1, 0.12f) \
-    X(rdiv_imm, 1, 0.12f) X(pow_imm, 1, 1.5f) X(max_imm, 1, 0.05f) X(min_imm, 1, 0.05f) \
+    X(add_imm, 1, 0.05f) X(mul_imm, 1, 0.05f) X(rsub_imm, 1, 0.05f) X(div_imm, 1, 0.13f) \
+    X(rdiv_imm, 1, 0.13f) X(pow_imm, 1, 3.5f) X(max_imm, 1, 0.05f) X(min_imm, 1, 0.05f) \
     X(lt_imm, 1, 0.05f) X(le_imm, 1, 0.05f) X(gt_imm, 1, 0.05f) X(ge_imm, 1, 0.05f) X(eq_imm, 1, 0.05f) \
     X(ne_imm, 1, 0.05f) \
     /* several steps at once */ \
     X(fma, 3, 0.05f)              /* a*b + c */ \
     X(fnma, 3, 0.05f)             /* c - a*b */ \
     X(fma_imm, 2, 0.05f)          /* a*imm + b */ \
-    X(sigmoid_scaled, 1, 0.35f)   /* sigmoid(imm*a) */ \
+    X(sigmoid_scaled, 1, 0.52f)   /* sigmoid(imm*a) */ \
     X(one_minus_square, 1, 0.05f) /* 1 - a*a */ \
     X(dsigmoid, 1, 0.05f)         /* a - a*a */ \
     X(relu_mask, 2, 0.05f)        /* b > 0 ? a : 0 */ \
@@ -44,15 +44,15 @@
     X(mul_sub, 3, 0.06f)          /* a*b - c */ \
     X(sub_mul, 3, 0.06f)          /* c - a*b */ \
     X(mul_mul, 3, 0.06f)          /* a*b*c */ \
-    X(mul_div, 3, 0.12f)          /* a*b/c */ \
-    X(sqrt_mul_add, 3, 0.12f)     /* sqrt(a)*b + c */ \
+    X(mul_div, 3, 0.14f)          /* a*b/c */ \
+    X(sqrt_mul_add, 3, 0.21f)     /* sqrt(a)*b + c */ \
     X(mul_add_mul, 4, 0.08f)      /* a*b + c*e */ \
     X(mul_add_square_mul, 4, 0.08f) /* a*b + c*c*e */ \
-    X(sub_mul_div, 4, 0.13f)      /* e - a*b/c */ \
+    X(sub_mul_div, 4, 0.14f)      /* e - a*b/c */ \
     X(mul_imm_add, 2, 0.05f)      /* a*imm + b */ \
     X(mul_imm_mul, 2, 0.05f)      /* a*imm*b */ \
-    X(sigmoid_mul, 2, 0.35f)      /* sigmoid(a)*b */ \
-    X(sigmoid_scaled_mul, 2, 0.35f) /* sigmoid(imm*a)*b */
+    X(sigmoid_mul, 2, 0.55f)      /* sigmoid(a)*b */ \
+    X(sigmoid_scaled_mul, 2, 0.55f) /* sigmoid(imm*a)*b */
 
 enum {
 #define X(name, reads, cost) MN_OP_##name,
