@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mathnet.errors import ArgumentError
 from mathnet.graph.dtypes import FLOAT64, INT64, is_float
 from mathnet.graph.op import OPS, Op, as_tensor, graph_function, normalize_axes, register
 from mathnet.graph.tensor import Spec, Tensor
@@ -89,6 +90,8 @@ VAR, STD = register(Var()), register(Std())
 
 def _moment(op: Op, x: Any, axis: Any, ddof: float, keepdims: bool) -> Tensor:
     x = as_tensor(x, op.name)
+    if isinstance(ddof, bool) or not isinstance(ddof, (int, float)):
+        raise ArgumentError(f"{op.name}: ddof must be a Python number, not {ddof!r}")
     return op(x, axis=normalize_axes(op.name, axis, x.ndim), keepdims=bool(keepdims), ddof=ddof)
 
 

@@ -34,6 +34,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
     6.0
     """
     x = as_tensor(x, "norm: x")
+    if ord is not None and (isinstance(ord, bool) or not isinstance(ord, (int, float, str))):
+        raise ArgumentError(f"norm: ord must be None, a Python number or 'fro', not {ord!r}")
     x = x if is_float(x.dtype) else OPS["cast"](x, dtype=FLOAT64)
     if axis is None and ord is None:
         return _keeping(root(SUM(square(x), axis=tuple(range(x.ndim)), keepdims=True)), x, None, keepdims)
@@ -64,7 +66,7 @@ def _keeping(result: Tensor, x: Tensor, axes: Axes | None, keepdims: bool) -> Te
 def _of_vectors(x: Tensor, ord: Any, axes: Axes) -> Tensor:
     if ord is None or ord == 2:
         return root(SUM(square(x), axis=axes, keepdims=True))
-    if isinstance(ord, str) or not isinstance(ord, (int, float)):
+    if isinstance(ord, str):
         raise ArgumentError(f"norm: ord={ord!r} is not a norm of vectors; use a number, or math.inf")
     if math.isinf(ord):
         return (MAX if ord > 0 else MIN)(abs_(x), axis=axes, keepdims=True)

@@ -24,6 +24,13 @@ def test_variance_as_numpy(name, ddof, axis, real):
         np.testing.assert_allclose(got, wanted, rtol=1e-5 if real == np.float32 else 1e-13)
 
 
+@pytest.mark.parametrize("name", ["var", "std"])
+def test_degrees_of_freedom_are_a_number(name):
+    for ddof in (None, "1", True, np.ones(1)):
+        with pytest.raises(ArgumentError, match=f"{name}: ddof must be a Python number"):
+            getattr(mn, name)(A, ddof=ddof)
+
+
 def test_variance_at_the_edges():
     x = np.full(5, 1e8) + np.arange(5)  # the mean of the squares would lose every digit
     assert mn.var(x) == 2.0
@@ -95,6 +102,12 @@ def test_other_norms():
         ({"ord": "fro", "axis": 0}, ArgumentError, "is not a norm of vectors"),
         ({"ord": "nuc", "axis": (0, 1)}, ArgumentError, "singular values"),
         ({"ord": 3, "axis": (0, 1)}, ArgumentError, "is not a norm of matrices"),
+        (
+            {"ord": np.float64(2), "axis": 0},
+            ArgumentError,
+            "norm: ord must be None, a Python number or 'fro'",
+        ),
+        ({"ord": True, "axis": 0}, ArgumentError, "norm: ord must be None, a Python number or 'fro'"),
     ],
 )
 def test_norms_that_are_refused(arguments, error, words):
