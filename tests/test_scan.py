@@ -391,3 +391,20 @@ def test_what_a_matrix_receives_is_one_product_over_all_iterations():
     outside, bodies = plan.explain().split("body of", 1)
     assert outside.count("gemm") == 2  # the products of w with the stacks, outside of the loops
     assert "(3, 12) (12, 3)" in outside and "(3, 2) (2, 3)" not in bodies
+
+
+def test_what_a_loop_has_handed_out_is_not_computed_again():
+    def f(w):
+        def step(h, x):
+            product = h @ w
+            h = mn.tanh(product + x)
+            return h, (h, product)
+
+        _, (ys, _) = mn.scan(step, H0, XS)
+        return mn.sum(mn.sin(ys))
+
+    mn.check_gradient(f, (W,))
+    plan = mn.function(mn.grad(f)).plan(W)
+    forward, backward = plan.explain().split("body of")[1:]
+    assert forward.count("gemm") == 1 and "tanh" in forward
+    assert backward.count("gemm") == 1 and "tanh" not in backward  # the step back through w alone

@@ -24,6 +24,8 @@ from mathnet.ops.scan import scan
 from mathnet.ops.shape import expand_dims
 
 States = tuple[Tensor, ...]
+#: (slice of the inputs, states) → new states, products of states with weights
+Step = Callable[[Tensor, States], tuple[States, States]]
 ACTIVATIONS = {"tanh": tanh, "relu": relu, "sigmoid": sigmoid, None: lambda x: x}
 
 
@@ -144,23 +146,22 @@ class _Weights:
         """The columns of one gate."""
         return product[:, position * self.units : (position + 1) * self.units]
 
-    def run(self, step: Callable[[Tensor, States], States], states: States, reverse: bool) -> Any:
+    def run(self, step: Step, states: States, reverse: bool) -> Any:
         """(outputs (N, T, units), last states): ``step`` makes new states of a slice of the inputs; the first one is the output.
 
-        At a place that does not count the states stay and the output is 0.
+        At a place that does not count the states stay and the output is 0.  The products of the states with the recurrent kernel are
+        handed out of the loop for its derivative, which then need not compute them again; without one they are not kept.
         """
 
-        def body(states: States, items: tuple[Tensor, Tensor | None]) -> tuple[States, Tensor]:
+        def body(states: States, items: tuple[Tensor, Tensor | None]) -> Any:
             x, counts = items
-            new = step(x, states)
+            new, products = step(x, states)
             if counts is None:
-                return new, new[0]
-            return (
-                tuple([where(counts, after, before) for after, before in zip(new, states)]),
-                where(counts, new[0], 0.0),
-            )
+                return new, (new[0], products)
+            kept = tuple([where(counts, after, before) for after, before in zip(new, states)])
+            return kept, (where(counts, new[0], 0.0), products)
 
-        last, outputs = scan(body, states, (self.inputs, self.mask), axis=1, reverse=bool(reverse))
+        last, (outputs, _) = scan(body, states, (self.inputs, self.mask), axis=1, reverse=bool(reverse))
         return outputs, last
 
 
@@ -202,8 +203,9 @@ def rnn(
     w = _Weights("rnn", x, kernel, recurrent_kernel, bias, 1, mask, lengths)
     f = _activation("rnn", "activation", activation)
 
-    def step(x: Tensor, states: States) -> States:
-        return (f(x + matmul(states[0], w.recurrent)),)
+    def step(x: Tensor, states: States) -> tuple[States, States]:
+        product = matmul(states[0], w.recurrent)
+        return (f(x + product),), (product,)
 
     outputs, (h,) = w.run(step, (w.state("initial_state", initial_state),), reverse)
     return outputs, h
@@ -243,12 +245,12 @@ def lstm(
     elif not isinstance(initial_state, (tuple, list)) or len(initial_state) != 2:
         raise ArgumentError("lstm: initial_state must be a pair (h, c)")
 
-    def step(x: Tensor, states: States) -> States:
+    def step(x: Tensor, states: States) -> tuple[States, States]:
         h, c = states
         product = matmul(h, w.recurrent)
         i, forget, g, o = (w.gate(x, k) + w.gate(product, k) for k in range(4))
         c = squash(forget) * c + squash(i) * f(g)
-        return squash(o) * f(c), c
+        return (squash(o) * f(c), c), (product,)
 
     start = (w.state("initial_state h", initial_state[0]), w.state("initial_state c", initial_state[1]))
     outputs, (h, c) = w.run(step, start, reverse)
@@ -294,21 +296,22 @@ def gru(
         recurrent_bias = w.parameter("recurrent_bias", recurrent_bias, (3 * w.units,))
     cut = 2 * w.units
 
-    def after(x: Tensor, states: States) -> States:
+    def after(x: Tensor, states: States) -> tuple[States, States]:
         (h,) = states
         product = matmul(h, w.recurrent)
         if recurrent_bias is not None:
             product = product + recurrent_bias
         r, z = (squash(w.gate(x, k) + w.gate(product, k)) for k in range(2))
         n = f(w.gate(x, 2) + r * w.gate(product, 2))
-        return (n + z * (h - n),)
+        return (n + z * (h - n),), (product,)
 
-    def before(x: Tensor, states: States) -> States:
+    def before(x: Tensor, states: States) -> tuple[States, States]:
         (h,) = states
         product = matmul(h, w.recurrent[:, :cut])
         r, z = (squash(w.gate(x, k) + w.gate(product, k)) for k in range(2))
-        n = f(w.gate(x, 2) + matmul(r * h, w.recurrent[:, cut:]))
-        return (n + z * (h - n),)
+        inner = matmul(r * h, w.recurrent[:, cut:])
+        n = f(w.gate(x, 2) + inner)
+        return (n + z * (h - n),), (product, inner)
 
     start = (w.state("initial_state", initial_state),)
     outputs, (h,) = w.run(after if reset_after else before, start, reverse)

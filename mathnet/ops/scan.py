@@ -81,7 +81,7 @@ class Scan(Op):
         )  # entries of a stack that stand before a slice
         last = 0 if reverse else length
 
-        arguments = body.inputs[: n_carry + n_xs]
+        arguments = list(body.inputs[: n_carry + n_xs])
         constants = body.inputs[n_carry + n_xs : len(body.inputs) - index]
         outer = dict(zip(constants, inputs[n_carry + n_xs :]))
         floats = [k for k in range(n_carry) if is_float(body.inputs[k].dtype)]
@@ -105,6 +105,19 @@ class Scan(Op):
             [*d_carry.values(), *[t for _, _, t in ys_in]],
             wrt,
         )
+        # What the loop has handed out is read again, not computed again.
+        after = slice(0, length) if reverse else slice(1, None)
+        given = {id(t) for t in body.inputs}
+        handed: dict[Tensor, tuple[Tensor, Tensor]] = {}  # of the body → stand-in, stack
+        for k, tensor in enumerate(body.outputs):
+            if id(tensor) not in given:
+                given.add(id(tensor))
+                stack = outputs[n_carry + n_ys + k][after] if k < n_carry else outputs[k]
+                handed[tensor] = input_tensor(tensor.spec, "computed"), stack
+        rewriter = Rewriter({tensor: inside for tensor, (inside, _) in handed.items()})
+        replaced = iter(rewriter.run([t for t in found if t is not None]))
+        found = [None if t is None else next(replaced) for t in found]
+        arguments += [inside for inside, _ in handed.values()]
         d_c, d_x, d_k = (
             found[: len(floats)],
             found[len(floats) : len(floats) + len(xs_floats)],
@@ -130,7 +143,8 @@ class Scan(Op):
                 inits.append(_zeros(tensor.spec))
         xs_out = [(k, d) for k, d in zip(xs_floats, d_x) if d is not None]
         befores = [outputs[n_carry + n_ys + k][before] for k in range(n_carry)]
-        at_hand = dict(zip(map(id, arguments), [*befores, *inputs[n_carry : n_carry + n_xs]]))
+        slices = [*befores, *inputs[n_carry : n_carry + n_xs], *[stack for _, stack in handed.values()]]
+        at_hand = dict(zip(map(id, arguments), slices))
         stacked_out = {id(d): d for _, d in xs_out}  # what the loop hands out, each tensor once
         for _, factors in products:
             stacked_out.update({id(t): t for pair in factors for t in pair if id(t) not in at_hand})
@@ -142,8 +156,7 @@ class Scan(Op):
             list(stacked_out.values()),
             inits,
             [
-                *befores,
-                *inputs[n_carry : n_carry + n_xs],
+                *slices,
                 *[d for _, d, _ in ys_in],
                 *[d[before] for _, d, _ in stacks_in],
             ],
