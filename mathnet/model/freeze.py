@@ -11,20 +11,20 @@ import numpy as np
 from mathnet.errors import ArgumentError
 from mathnet.graph.dim import Dim
 from mathnet.graph.graph import Graph
-from mathnet.graph.op import CAPTURE, CONSTANT, VARIABLE
+from mathnet.graph.op import CAPTURE
 from mathnet.graph.tensor import Node, Tensor
 from mathnet.model.calls import BoundCall
+from mathnet.model.folding import constant_parts, scaled_weights
 from mathnet.model.model import Model
 from mathnet.plan import compile_graph
-
-_SOURCES = (VARIABLE, CAPTURE, CONSTANT)
 
 
 class FrozenModel(Model):
     """What :meth:`Model.freeze` gives: the model as it is now, independent of the one that it came from.
 
-    What depends on weights and running values alone, such as γ/√(σ² + ε) of a batch normalisation, is computed once when a plan is
-    made.  Weights cannot be written and a Trainer refuses the model.  Pickles and copies are frozen too; a file loads as a Model.
+    What depends on weights and running values alone is computed once when a plan is made; a batch normalisation after a dense or
+    convolutional layer becomes part of that layer's weights, so results may differ from the original's by rounding.
+    Weights cannot be written and a Trainer refuses the model.  Pickles and copies are frozen too; a file loads as a Model.
     """
 
     __slots__ = ()
@@ -50,6 +50,7 @@ class FrozenModel(Model):
         return super().settled(self._with_constants(graph))
 
     def _with_constants(self, graph: Graph) -> Graph:
+        graph = scaled_weights(graph)
         wanted = constant_parts(graph)
         if not wanted:
             return graph
@@ -76,33 +77,3 @@ def freeze(model: Model) -> FrozenModel:
     frozen = FrozenModel.__new__(FrozenModel)
     frozen.__setstate__(state)
     return frozen
-
-
-def constant_parts(graph: Graph) -> list[Tensor]:
-    """Results that depend on variables and constants alone and that others, which depend on more, or nobody use.
-
-    Operations with effects (draws, code of the host) and those that make more elements than they read are left in the plan.
-    """
-    constant: set[int] = set()
-    for node in graph.nodes:
-        if node.op in _SOURCES:
-            constant.add(id(node))
-        elif (
-            node.inputs
-            and len(node.outputs) == 1
-            and not node.op.effects
-            and all(id(t.node) in constant for t in node.inputs)
-        ):
-            largest = max(_count(t) for t in node.inputs)
-            if _count(node.outputs[0]) <= largest and node.outputs[0].spec.dtype.kind == "f":
-                constant.add(id(node))
-    used = [t for node in graph.nodes if id(node) not in constant for t in node.inputs]
-    found: dict[int, Tensor] = {}
-    for tensor in (*used, *graph.outputs):
-        if id(tensor.node) in constant and tensor.node.op not in _SOURCES:
-            found[id(tensor)] = tensor
-    return list(found.values())
-
-
-def _count(tensor: Tensor) -> int:
-    return int(np.prod(tensor.shape, dtype=np.int64))

@@ -98,6 +98,44 @@ def test_a_frozen_model_computes_the_same_beforehand():
     assert frozen.freeze() is frozen
 
 
+def instructions(model, rows):
+    return model.bound({model.inputs[0].shape[0]: rows}).plan.instructions
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers"),
+    [
+        ((3,), lambda: [mn.layers.Dense(4)]),
+        ((5, 3), lambda: [mn.layers.Dense(4)]),
+        ((2, 6, 6), lambda: [mn.layers.Conv2D(4, 3)]),
+        ((2, 6, 6), lambda: [mn.layers.Conv2D(4, 3, use_bias=False)]),
+    ],
+)
+def test_a_normalisation_goes_into_the_weights_before_it(shape, layers):
+    mn.seed(0)
+    last = [mn.layers.BatchNorm(axis=-1 if len(shape) < 3 else 1), mn.layers.Activation("relu")]
+    model = mn.Sequential([*layers(), *last], input_shape=shape, dtype="float64")
+    for name, array in (*model.parameters.items(), *model.statistics.items()):
+        array[...] = RNG.uniform(0.5, 2.0, array.shape) * (-1.0 if name.endswith("kernel") else 1.0)
+    x = RNG.standard_normal((4, *shape))
+    frozen = model.freeze()
+    np.testing.assert_allclose(frozen(x), model(x), rtol=1e-10, atol=1e-12)
+    assert len(instructions(frozen, 4)) < len(instructions(model, 4))
+    assert len(instructions(frozen, 4)) == 1
+
+
+def test_a_product_with_another_use_keeps_its_weights():
+    mn.seed(0)
+    x = mn.Input((4,), "float64")
+    first = mn.layers.Dense(4)(x)
+    model = mn.Model(x, [first, mn.layers.BatchNorm(name="norm")(first) * 2.0 + first])
+    for array in (*model.parameters.values(), *model.statistics.values()):
+        array[...] = RNG.uniform(0.5, 2.0, array.shape)
+    x = RNG.standard_normal((6, 4))
+    for found, expected in zip(model.freeze()(x), model(x)):
+        np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
 def test_a_frozen_model_is_for_inference_only(tmp_path):
     frozen = with_statistics().freeze()
     with pytest.raises(mn.ArgumentError, match=r"last/bias.*frozen"):
