@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mathnet.errors import ArgumentError
 from mathnet.graph.dtypes import BOOL, is_float, promote
 from mathnet.graph.op import as_tensor, graph_function, register
 from mathnet.graph.tensor import Spec, Tensor
@@ -256,8 +257,10 @@ _WHERE = register(Where())
 
 
 @graph_function
-def where(condition: Any, x: Any, y: Any) -> Tensor:
+def where(condition: Any, x: Any = None, y: Any = None) -> Tensor:
     """x where the condition is true (not 0), else y; broadcasting over all three.
+
+    NumPy's form with the condition alone is refused: how many places it finds depends on the data, and a graph has fixed shapes.
 
     Both branches are computed; a NaN in the branch that is not taken does not reach the result, but can reach derivatives as 0·NaN:
     replace bad operands before the function that cannot take them.
@@ -266,6 +269,11 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
     >>> mn.where([True, False], 1.0, [5.0, 6.0])
     array([1., 6.])
     """
+    if x is None or y is None:
+        raise ArgumentError(
+            "where: x and y are both needed; the places where a condition is true are so many as the data say, "
+            "find them outside of the graph with np.flatnonzero(condition) or np.nonzero(condition)"
+        )
     condition = as_tensor(condition, "where: condition")
     if condition.dtype != BOOL:
         condition = not_equal(condition, 0)

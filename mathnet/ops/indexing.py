@@ -1,4 +1,4 @@
-"""Rows by integer index, and padding."""
+"""Rows by integer index: taking them, adding them up, and reading indices as Python does."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ from typing import Any
 
 import numpy as np
 
-from mathnet.errors import ArgumentError, DTypeError, ShapeError
-from mathnet.graph.dim import product, show_shape
-from mathnet.graph.dtypes import INT64, is_float
+from mathnet.errors import ArgumentError, DataError, DTypeError, ShapeError
+from mathnet.graph.dim import Dim, product, show_shape
+from mathnet.graph.dtypes import BOOL, INT64, is_float
 from mathnet.graph.op import OPS, Op, as_tensor, count, graph_function, normalize_axis, register
 from mathnet.graph.tensor import Spec, Tensor
-from mathnet.ops.shape import SLICE, moveaxis
+from mathnet.ops.shape import moveaxis
 
 
 class Take(Op):
-    """x[indices] along axis 0.  Inputs: x (rows, …), int64 indices of any shape; an index outside of 0 … rows−1 is an error."""
+    """x[indices] along axis 0.  Inputs: x (rows, …), int64 indices of any shape; an index outside of 0 … rows−1 is an error.
+
+    Attributes, for the error only: axis and size, what the caller calls the axis that has the rows.
+    """
 
     name, formula, onnx = "take", "x[i]", "Gather"
 
-    def infer(self, x: Spec, indices: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec, indices: Spec, axis: int = 0, size: Any = None) -> Spec:  # type: ignore[override]
         return Spec((*indices.shape, *x.shape[1:]), x.dtype, x.weak)
 
     def vjp(
-        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]
+        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], axis: int = 0, size: Any = None
     ) -> Sequence[Tensor | None]:  # type: ignore[override]
         x, indices = inputs
         return SCATTER_ADD(dy, indices, rows=x.shape[0]), None
 
-    def lower(self, emit: Any, inputs: Any, outputs: Any) -> None:  # type: ignore[override]
+    def lower(self, emit: Any, inputs: Any, outputs: Any, axis: int = 0, size: Any = None) -> None:  # type: ignore[override]
         x, indices = emit.dense(inputs[0]), emit.dense(inputs[1])
         if outputs[0].size:
             emit.kernel(
@@ -42,20 +45,21 @@ class Take(Op):
                 itemsize=x.dtype.itemsize,
             )
 
-    def message(self, code: int, position: int, value: float, **attrs: Any) -> str | None:
-        return f"take: the index {int(value)} at position {position} is out of range"
+    def message(self, code: int, position: int, value: float, axis: int = 0, size: Any = None) -> str:  # type: ignore[override]
+        sizes = "" if size is None else f" for axis {axis} of size {size}"
+        return f"take: the index {int(value)} at position {position} is out of range{sizes}"
 
     def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
         return 0, 2 * count(outputs[0]) * outputs[0].dtype.itemsize
 
-    def oracle(self, x: np.ndarray, indices: np.ndarray) -> np.ndarray:  # type: ignore[override]
+    def oracle(self, x: np.ndarray, indices: np.ndarray, **attrs: Any) -> np.ndarray:  # type: ignore[override]
         return x[indices]
 
     def samples(self) -> list[tuple[tuple, dict[str, Any]]]:
         x = np.random.default_rng(11).uniform(-1, 1, (5, 3))
         return [
             ((x, np.array([0, 4, 4, 1])), {}),
-            ((x, np.array([[2, 0], [1, 1]])), {}),
+            ((x, np.array([[2, 0], [1, 1]])), {"axis": 1, "size": 5}),
             ((x, np.zeros((0,), np.int64)), {}),
         ]
 
@@ -76,13 +80,27 @@ class ScatterAdd(Op):
     def lower(self, emit: Any, inputs: Any, outputs: Any, rows: int) -> None:  # type: ignore[override]
         dy, indices = emit.dense(inputs[0]), emit.dense(inputs[1])
         width = product(outputs[0].shape[1:])
+        if not outputs[0].size:
+            return
         if not dy.size:
             emit.fill(outputs[0], 0)
-        else:
+        elif is_float(dy.dtype):
             emit.kernel("scatter_add_rows", [dy, indices], outputs, rows=rows, width=width, n=indices.size)
+        else:
+            emit.host(self._add_integers, [dy, indices], outputs)
 
-    def message(self, code: int, position: int, value: float, **attrs: Any) -> str | None:
-        return TAKE.message(code, position, value)
+    def _add_integers(self, arrays: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> None:
+        """Integers and bools, on the host."""
+        (dy, indices), (target,) = arrays, targets
+        rows = len(target)
+        wrong = np.flatnonzero((indices < 0) | (indices >= rows))
+        if wrong.size:
+            raise DataError(self.message(1, int(wrong[0]), indices.flat[wrong[0]], rows) + "; nothing was changed")
+        target[...] = 0
+        np.add.at(target, indices, dy)
+
+    def message(self, code: int, position: int, value: float, rows: Any) -> str:  # type: ignore[override]
+        return f"scatter_add: the index {int(value)} at position {position} is out of range for {rows} rows"
 
     def oracle(self, dy: np.ndarray, indices: np.ndarray, rows: int) -> np.ndarray:  # type: ignore[override]
         out = np.zeros((rows, *dy.shape[indices.ndim :]), dy.dtype)
@@ -93,63 +111,67 @@ class ScatterAdd(Op):
         dy = np.random.default_rng(12).uniform(-1, 1, (4, 3))
         return [
             ((dy, np.array([0, 4, 4, 1])), {"rows": 5}),
+            ((np.arange(12).reshape(4, 3), np.array([0, 4, 4, 1])), {"rows": 5}),
             ((dy[:0], np.zeros((0,), np.int64)), {"rows": 2}),
         ]
 
 
-class Pad(Op):
-    """x inside a border of ``value``; ``width`` holds (before, after) of each axis."""
+class WrapIndex(Op):
+    """Indices along an axis, negative ones counted from its end; one outside of −size … size−1 is an error.
 
-    name, formula, onnx = "pad", "x, with value around it", "Pad"
+    Attributes: size and axis of what is indexed, and where, the words that the error begins with.
+    """
 
-    def infer(self, x: Spec, width: tuple, value: float) -> Spec:  # type: ignore[override]
-        return Spec(
-            tuple([before + n + after for n, (before, after) in zip(x.shape, width)]), x.dtype, x.weak
-        )
+    name, formula, domain = "wrap_index", "i + n·(i < 0)", "−n ≤ i < n"
+
+    def infer(self, indices: Spec, size: Any, axis: int, where: str) -> Spec:  # type: ignore[override]
+        return Spec(indices.shape, INT64)
 
     def vjp(
-        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], width: tuple, value: float
-    ) -> Sequence[Tensor | None]:  # type: ignore[override]
-        (x,) = inputs
-        starts = tuple([before for before, _ in width])
-        return (SLICE(dy, starts=starts, steps=(1,) * x.ndim, sizes=x.shape),)
+        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any
+    ) -> Sequence[Tensor | None]:
+        return (None,)
 
-    def lower(self, emit: Any, inputs: Any, outputs: Any, width: tuple, value: float) -> None:  # type: ignore[override]
-        (x,), (y,) = inputs, outputs
-        emit.fill(y, value)
-        starts = tuple([before for before, _ in width])
-        emit.copy(x, SLICE.view(y, starts, (1,) * len(width), x.shape))  # type: ignore[misc]
+    def lower(self, emit: Any, inputs: Any, outputs: Any, size: int, axis: int, where: str) -> None:  # type: ignore[override]
+        indices = emit.dense(inputs[0])
+        if indices.size:
+            emit.kernel("wrap_index", [indices], outputs, size=size, n=indices.size)
 
-    def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
-        return 0, (count(inputs[0]) + count(outputs[0])) * inputs[0].dtype.itemsize
+    def message(self, code: int, position: int, value: float, size: Any, axis: int, where: str) -> str:  # type: ignore[override]
+        return f"{where}: the index {int(value)} at position {position} is out of range for axis {axis} of size {size}"
 
-    def oracle(self, x: np.ndarray, width: tuple, value: float) -> np.ndarray:  # type: ignore[override]
-        return np.pad(x, width, constant_values=value)
+    def oracle(self, indices: np.ndarray, size: int, axis: int, where: str) -> np.ndarray:  # type: ignore[override]
+        return np.where(indices < 0, indices + size, indices)
 
     def samples(self) -> list[tuple[tuple, dict[str, Any]]]:
-        x = np.arange(1.0, 7.0).reshape(2, 3)
-        return [
-            ((x,), {"width": ((1, 2), (0, 1)), "value": -0.5}),
-            ((x,), {"width": ((0, 0), (3, 0)), "value": float("-inf")}),
-            ((x[:0],), {"width": ((1, 1), (0, 0)), "value": 2.0}),
-        ]
+        indices = np.array([[0, -1, 4], [-5, 2, -3]])
+        return [((i,), {"size": 5, "axis": 0, "where": "x"}) for i in (indices, indices[0, 1], indices[:, :0])]
 
 
-TAKE, SCATTER_ADD, PAD = register(Take()), register(ScatterAdd()), register(Pad())
+TAKE, SCATTER_ADD, WRAP_INDEX = register(Take()), register(ScatterAdd()), register(WrapIndex())
 
 
-def _indices(name: str, value: Any) -> Tensor:
+def index_tensor(name: str, value: Any) -> Tensor:
+    """Integer indices as an int64 tensor; an empty list holds no index of the wrong type."""
+    if isinstance(value, (list, tuple)) and np.size(np.asarray(value, object)) == 0:
+        value = np.zeros(np.shape(value), np.int64)
     indices = as_tensor(value, f"{name}: indices")
-    if indices.dtype.kind not in "ib":
-        raise DTypeError(f"{name}: indices must be integers, not {indices.dtype}")
-    return indices if indices.dtype == INT64 else OPS["cast"](indices, dtype=INT64)
+    if indices.dtype == BOOL:
+        raise ArgumentError(
+            f"{name}: a boolean mask chooses a number of elements that only the data know; "
+            "use mn.where(mask, x, y) to choose element by element, or np.flatnonzero(mask) to make indices outside of the graph"
+        )
+    if indices.dtype != INT64:
+        raise DTypeError(f"{name}: indices must be integers, not {indices.dtype}; use mn.cast")
+    return indices
 
 
 @graph_function
-def take(x: Any, indices: Any, axis: int = 0) -> Tensor:
-    """Slices of x at integer indices along ``axis``, which the axes of ``indices`` replace.
+def take(x: Any, indices: Any, axis: int | None = 0) -> Tensor:
+    """Slices of x at integer indices along ``axis``, which the axes of ``indices`` replace; axis None: elements of the flattened x.
 
-    Raises DataError for an index outside of 0 … n−1 (negative ones too: they are mistakes more often than wishes).
+    Raises DataError for an index outside of 0 … n−1 (negative ones too: they are mistakes more often than wishes; ``x[indices]`` takes
+    them).
 
     >>> import mathnet as mn
     >>> mn.take([[1.0, 2.0], [3.0, 4.0]], [1, 1, 0])
@@ -157,38 +179,37 @@ def take(x: Any, indices: Any, axis: int = 0) -> Tensor:
            [3., 4.],
            [1., 2.]])
     """
-    x, indices = as_tensor(x, "take: x"), _indices("take", indices)
+    x, indices = as_tensor(x, "take: x"), index_tensor("take", indices)
+    if axis is None:
+        x, axis = OPS["reshape"](x, shape=(product(x.shape),)), 0
     if x.ndim == 0:
         raise ShapeError("take: a number has no axis to take from")
     position = normalize_axis("take", axis, x.ndim)
-    result = TAKE(moveaxis(x, position, 0), indices)
+    result = TAKE(moveaxis(x, position, 0), indices, axis=position, size=x.shape[position])
     return moveaxis(result, tuple(range(indices.ndim)), tuple(range(position, position + indices.ndim)))
 
 
 @graph_function
-def pad(x: Any, pad_width: Any, constant_values: float = 0.0) -> Tensor:
-    """x with the number ``constant_values`` around it; pad_width: (before, after) for each axis, or an int or pair for all.
+def scatter_add(x: Any, indices: Any, size: Any, axis: int = 0) -> Tensor:
+    """Zeros with ``size`` slices along ``axis``, to which slice k of x is added at index ``indices[k]``: the transpose of :func:`take`.
+
+    The axes of ``indices`` are axes ``axis``, ``axis + 1``, … of x.  Equal indices add up, in order.  Raises DataError for an index
+    outside of 0 … size−1.
 
     >>> import mathnet as mn
-    >>> mn.pad([1.0, 2.0], (1, 2))
-    array([0., 1., 2., 0., 0.])
+    >>> mn.scatter_add([1.0, 2.0, 4.0], [0, 2, 2], 3)
+    array([1., 0., 6.])
     """
-    x = as_tensor(x, "pad")
-    try:
-        width = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
-    except ValueError:
-        width = [[-1, -1]]
-    if any(not isinstance(n, int) or n < 0 for before_after in width for n in before_after):
-        raise ArgumentError(
-            f"pad: pad_width must be an int ≥ 0, a pair or one pair for each axis, not {pad_width!r}; x has shape {show_shape(x.shape)}"
+    x, indices = as_tensor(x, "scatter_add: x"), index_tensor("scatter_add", indices)
+    if not isinstance(size, Dim) and (isinstance(size, bool) or not hasattr(size, "__index__") or size.__index__() < 0):
+        raise ArgumentError(f"scatter_add: size must be the number of slices of the result, not {size!r}")
+    position = normalize_axis("scatter_add", axis, x.ndim + (indices.ndim == 0))
+    own = x.shape[position : position + indices.ndim]
+    if own != indices.shape:
+        raise ShapeError(
+            f"scatter_add: indices of shape {show_shape(indices.shape)} do not fit to axis {position} of x of shape "
+            f"{show_shape(x.shape)}; the axes of x that start there must be those of the indices"
         )
-    if isinstance(constant_values, bool) or not isinstance(constant_values, (int, float, np.number)):
-        raise ArgumentError(f"pad: constant_values must be a number, not {constant_values!r}")
-    value = float(constant_values)
-    if not is_float(x.dtype) and not value.is_integer():
-        raise ArgumentError(
-            f"pad: constant_values {value} cannot stand among elements of type {x.dtype}; use mn.cast"
-        )
-    if not any(n for before_after in width for n in before_after):
-        return x
-    return PAD(x, width=tuple([(before, after) for before, after in width]), value=value)
+    front = moveaxis(x, tuple(range(position, position + indices.ndim)), tuple(range(indices.ndim)))
+    rows = size if isinstance(size, Dim) else size.__index__()
+    return moveaxis(SCATTER_ADD(front, indices, rows=rows), 0, position)

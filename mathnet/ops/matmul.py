@@ -9,7 +9,7 @@ import numpy as np
 
 from mathnet.errors import DTypeError, ShapeError
 from mathnet.graph.dim import product, show_shape
-from mathnet.graph.dtypes import FLOAT64, is_float, promote
+from mathnet.graph.dtypes import BOOL, is_float, promote
 from mathnet.graph.op import OPS, Op, as_tensor, broadcast_shapes, count, graph_function, register
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.ops.elementwise import unbroadcast
@@ -27,10 +27,7 @@ class MatMul(Op):
 
     def infer(self, a: Spec, b: Spec) -> Spec:  # type: ignore[override]
         if a.shape[-1] != b.shape[-2]:
-            raise ShapeError(
-                f"matmul: shapes {show_shape(a.shape)} and {show_shape(b.shape)} do not fit: "
-                f"the inner sizes are {a.shape[-1]} and {b.shape[-2]}"
-            )
+            raise _unfit(a, b)
         dtype, _ = promote((a, b))
         lead = broadcast_shapes("matmul", a.shape[:-2], b.shape[:-2])
         return Spec((*lead, a.shape[-2], b.shape[-1]), dtype)
@@ -133,9 +130,29 @@ def _as_rows(lead: tuple, m: int, a: Any, b: Any, batches: list[tuple]) -> tuple
 MATMUL = register(MatMul())
 
 
+def _integer_product(x: Tensor, y: Tensor) -> Tensor:
+    """The product of integers as the integer machine multiplies and adds: exact, modulo 2⁶⁴ as NumPy's."""
+    if x.shape[-1] != y.shape[-2]:
+        raise _unfit(x.spec, y.spec)
+    broadcast_shapes("matmul", x.shape[:-2], y.shape[:-2])
+    left = OPS["reshape"](x, shape=(*x.shape[:-1], 1, x.shape[-1]))
+    turned = _swap(y)
+    right = OPS["reshape"](turned, shape=(*turned.shape[:-2], 1, *turned.shape[-2:]))
+    products = OPS["multiply"](left, right)
+    return OPS["sum"](products, axis=(products.ndim - 1,), keepdims=False)
+
+
+def _unfit(x: Spec, y: Spec) -> ShapeError:
+    return ShapeError(
+        f"matmul: shapes {show_shape(x.shape)} and {show_shape(y.shape)} do not fit: "
+        f"the inner sizes are {x.shape[-1]} and {y.shape[-2]}"
+    )
+
+
 @graph_function
 def matmul(x: Any, y: Any) -> Tensor:
     """Matrix product x·y: vectors count as one row (left) or one column (right), leading axes are broadcast.
+    Integers are multiplied exactly (modulo 2⁶⁴, as NumPy's), without the speed of floats.
 
     Raises ShapeError when the inner sizes differ, DTypeError for bools.
 
@@ -147,21 +164,14 @@ def matmul(x: Any, y: Any) -> Tensor:
     for operand in (x, y):
         if operand.ndim == 0:
             raise ShapeError("matmul: a number is no matrix; use * instead")
-    if not (is_float(x.dtype) or is_float(y.dtype)):
-        integer = x.dtype.kind == y.dtype.kind == "i"
-        if not integer:
-            raise DTypeError(
-                f"matmul: element types {x.dtype} and {y.dtype}; at least one must be float, or both int64"
-            )
-        return OPS["cast"](
-            matmul(OPS["cast"](x, dtype=FLOAT64), OPS["cast"](y, dtype=FLOAT64)), dtype=x.dtype
-        )
+    if x.dtype == y.dtype == BOOL:
+        raise DTypeError("matmul: bools have no sums of products; use mn.cast")
     rows, columns = x.ndim > 1, y.ndim > 1
     if not rows:
         x = OPS["reshape"](x, shape=(1, *x.shape))
     if not columns:
         y = OPS["reshape"](y, shape=(*y.shape, 1))
-    result = MATMUL(x, y)
+    result = MATMUL(x, y) if is_float(x.dtype) or is_float(y.dtype) else _integer_product(x, y)
     if rows and columns:
         return result
     shape = [
@@ -170,21 +180,3 @@ def matmul(x: Any, y: Any) -> Tensor:
         *([result.shape[-1]] if columns else []),
     ]
     return OPS["reshape"](result, shape=tuple(shape))
-
-
-@graph_function
-def dot(x: Any, y: Any) -> Tensor:
-    """NumPy's ``dot`` for vectors and matrices: the product of numbers, Σ x·y of vectors, else the matrix product.
-
-    >>> import mathnet as mn
-    >>> float(mn.dot([1.0, 2.0], [3.0, 4.0]))
-    11.0
-    """
-    x, y = as_tensor(x, "dot: first operand"), as_tensor(y, "dot: second operand")
-    if x.ndim == 0 or y.ndim == 0:
-        return OPS["multiply"](x, y)
-    if x.ndim > 2 or y.ndim > 2:
-        raise ShapeError(
-            f"dot: shapes {show_shape(x.shape)} and {show_shape(y.shape)}; use mn.matmul for more than two axes"
-        )
-    return matmul(x, y)

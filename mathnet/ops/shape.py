@@ -433,69 +433,10 @@ def flip(x: Any, axis: Any = None) -> Tensor:
     """
     x = as_tensor(x, "flip")
     axes = normalize_axes("flip", axis, x.ndim)
-    return getitem(x, tuple([slice(None, None, -1 if k in axes else 1) for k in range(x.ndim)]))
-
-
-@graph_function
-def getitem(x: Any, index: Any) -> Tensor:
-    """``x[index]`` for integers, slices, None and ``...``; Python's rules for negative indices and steps.
-
-    >>> import mathnet as mn
-    >>> mn.getitem([[1.0, 2.0], [3.0, 4.0]], (slice(None), -1))
-    array([2., 4.])
-    """
-    x = as_tensor(x, "indexing")
-    entries = list(index) if isinstance(index, tuple) else [index]
-    used = sum(entry is not None and entry is not Ellipsis for entry in entries)
-    if sum(entry is Ellipsis for entry in entries) > 1:
-        raise ArgumentError("indexing: more than one '...'")
-    if used > x.ndim:
-        raise ShapeError(
-            f"indexing: {used} indices for a tensor of rank {x.ndim} and shape {show_shape(x.shape)}"
-        )
-    if Ellipsis not in [e for e in entries if e is None or e is Ellipsis]:
-        entries.append(Ellipsis)
-    at = next(k for k, entry in enumerate(entries) if entry is Ellipsis)
-    entries[at : at + 1] = [slice(None)] * (x.ndim - used)
-    starts: list[int] = []
-    steps: list[int] = []
-    sizes: list[Any] = []
-    shape: list[Any] = []
-    for entry in entries:
-        axis = len(starts)
-        if entry is None:
-            shape.append(1)
-            continue
-        start, step, size, keep = _entry(entry, axis, x)
-        starts.append(start)
-        steps.append(step)
-        sizes.append(size)
-        if keep:
-            shape.append(size)
-    if any(starts) or any(step != 1 for step in steps) or tuple(sizes) != x.shape:
-        x = SLICE(x, starts=tuple(starts), steps=tuple(steps), sizes=tuple(sizes))
-    return reshape(x, tuple(shape))
-
-
-def _entry(entry: Any, axis: int, x: Tensor) -> tuple[int, int, Any, bool]:
-    """(start, step, size, whether the axis stays) of one index."""
-    n = x.shape[axis]
-    if isinstance(entry, slice):
-        if entry == slice(None):
-            return 0, 1, n, True
-        if isinstance(n, Dim):
-            raise ShapeError(f"indexing: axis {axis} has the unknown size {n}; only ':' can be used there")
-        if entry.step == 0:
-            raise ArgumentError(f"indexing: the step of {entry} on axis {axis} must not be 0")
-        start, stop, step = entry.indices(n)
-        return start, step, len(range(start, stop, step)), True
-    if isinstance(entry, (bool, np.bool_)) or not hasattr(entry, "__index__") or isinstance(entry, Tensor):
-        raise ArgumentError(
-            f"indexing: {type(entry).__name__} is no integer, slice, None or '...'; use mn.take for index arrays and mn.where for masks"
-        )
-    position = entry.__index__()
-    if isinstance(n, Dim):
-        raise ShapeError(f"indexing: axis {axis} has the unknown size {n}; only ':' can be used there")
-    if not -n <= position < n:
-        raise ShapeError(f"indexing: index {position} is out of range for axis {axis} of size {n}")
-    return position % n, 1, 1, False
+    for k in axes:
+        if isinstance(x.shape[k], Dim):
+            raise ShapeError(f"flip: axis {k} has the unknown size {x.shape[k]}, which has no last element yet")
+    if not axes:
+        return x
+    starts = tuple([max(n - 1, 0) if k in axes else 0 for k, n in enumerate(x.shape)])
+    return SLICE(x, starts=starts, steps=tuple([-1 if k in axes else 1 for k in range(x.ndim)]), sizes=x.shape)
