@@ -9,7 +9,16 @@ import numpy as np
 
 from mathnet.errors import ShapeError
 from mathnet.graph.dim import product, show_shape
-from mathnet.graph.op import OPS, Op, as_tensor, broadcast_shapes, count, graph_function, normalize_axis, register
+from mathnet.graph.op import (
+    OPS,
+    Op,
+    as_tensor,
+    broadcast_shapes,
+    count,
+    graph_function,
+    normalize_axis,
+    register,
+)
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.ops.indexing import SCATTER_ADD, TAKE, WRAP_INDEX, index_tensor
 from mathnet.ops.shape import RESHAPE, broadcast_to, moveaxis
@@ -18,7 +27,7 @@ from mathnet.ops.shape import RESHAPE, broadcast_to, moveaxis
 def _places(indices: Tensor, n: Any, axis: int, where: str) -> Tensor:
     """Indices along the last axis, of size n, as places in the flattened array."""
     wrapped = WRAP_INDEX(indices, size=n, axis=axis, where=where)
-    lines = np.arange(product(indices.shape[:-1])) * n
+    lines = np.arange(int(product(indices.shape[:-1]))) * n
     return OPS["add"](wrapped, as_tensor(lines.reshape(*indices.shape[:-1], 1)))
 
 
@@ -77,7 +86,13 @@ class ScatterAlong(Op):
         return RESHAPE(added, shape=shape)
 
     def vjp(
-        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], size: Any, axis: int, where: str
+        self,
+        dy: Any,
+        inputs: tuple[Tensor, ...],
+        outputs: tuple[Tensor, ...],
+        size: Any,
+        axis: int,
+        where: str,
     ) -> Sequence[Tensor | None]:  # type: ignore[override]
         return TAKE_ALONG(dy, inputs[1], axis=axis, where=where), None
 

@@ -30,17 +30,25 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
     x, y = _pair("tensordot", x, y)
     if isinstance(axes, (tuple, list)):
         if len(axes) != 2:
-            raise ArgumentError(f"tensordot: axes must be an integer or a pair (axes of x, axes of y), not {axes!r}")
+            raise ArgumentError(
+                f"tensordot: axes must be an integer or a pair (axes of x, axes of y), not {axes!r}"
+            )
         given = [list(a) if isinstance(a, (tuple, list)) else [a] for a in axes]
     else:
         if isinstance(axes, (bool, Tensor)) or not hasattr(axes, "__index__") or axes.__index__() < 0:
-            raise ArgumentError(f"tensordot: axes must be an integer ≥ 0 or a pair (axes of x, axes of y), not {axes!r}")
+            raise ArgumentError(
+                f"tensordot: axes must be an integer ≥ 0 or a pair (axes of x, axes of y), not {axes!r}"
+            )
         n = axes.__index__()
         if n > min(x.ndim, y.ndim):
-            raise ShapeError(f"tensordot: shapes {show_shape(x.shape)} and {show_shape(y.shape)} do not both have {n} axes")
+            raise ShapeError(
+                f"tensordot: shapes {show_shape(x.shape)} and {show_shape(y.shape)} do not both have {n} axes"
+            )
         given = [list(range(x.ndim - n, x.ndim)), list(range(n))]
     if len(given[0]) != len(given[1]):
-        raise ShapeError(f"tensordot: {len(given[0])} axes of x cannot be paired with {len(given[1])} axes of y")
+        raise ShapeError(
+            f"tensordot: {len(given[0])} axes of x cannot be paired with {len(given[1])} axes of y"
+        )
     xs = [normalize_axis("tensordot", a, x.ndim) for a in given[0]]
     ys = [normalize_axis("tensordot", a, y.ndim) for a in given[1]]
     if len(set(xs)) != len(xs) or len(set(ys)) != len(ys):
@@ -102,7 +110,9 @@ def vdot(x: Any, y: Any) -> Tensor:
     """
     x, y = _pair("vdot", x, y)
     if product(x.shape) != product(y.shape):
-        raise ShapeError(f"vdot: shapes {show_shape(x.shape)} and {show_shape(y.shape)} have different numbers of elements")
+        raise ShapeError(
+            f"vdot: shapes {show_shape(x.shape)} and {show_shape(y.shape)} have different numbers of elements"
+        )
     return matmul(ravel(x), ravel(y))
 
 
@@ -134,7 +144,9 @@ def kron(x: Any, y: Any) -> Tensor:
     rank = max(x.ndim, y.ndim)
     x = expand_dims(x, tuple(range(rank - x.ndim))) if x.ndim < rank else x
     y = expand_dims(y, tuple(range(rank - y.ndim))) if y.ndim < rank else y
-    apart = [reshape(t, tuple([s for n in t.shape for s in pair(n)])) for t, pair in ((x, _first), (y, _second))]
+    apart = [
+        reshape(t, tuple([s for n in t.shape for s in pair(n)])) for t, pair in ((x, _first), (y, _second))
+    ]
     return reshape(OPS["multiply"](*apart), tuple([a * b for a, b in zip(x.shape, y.shape)]))
 
 

@@ -15,7 +15,7 @@ from mathnet.graph.op import OPS, as_tensor, graph_function
 from mathnet.graph.tensor import Tensor
 from mathnet.ops.convolution import BACKWARD_INPUT, CONV2D
 from mathnet.ops.elementwise import match
-from mathnet.ops.indexing import PAD
+from mathnet.ops.padding import PAD
 from mathnet.ops.shape import SLICE, concatenate, expand_dims, reshape, transpose
 from mathnet.ops.windows import Numbers, Sides, numbers, out_size, padding_of
 

@@ -28,7 +28,7 @@ class Diagonal(Rearrangement):
     name, formula = "diagonal", "x[…, i, i + offset]"
 
     def infer(self, x: Spec, offset: int) -> Spec:  # type: ignore[override]
-        return Spec((*x.shape[:-2], diagonal_size(*x.shape[-2:], offset)), x.dtype, x.weak)
+        return Spec((*x.shape[:-2], diagonal_size(x.shape[-2], x.shape[-1], offset)), x.dtype, x.weak)
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], offset: int
@@ -37,7 +37,7 @@ class Diagonal(Rearrangement):
 
     def view(self, view: Any, offset: int) -> Any:  # type: ignore[override]
         *lead, down, right = view.strides
-        n = diagonal_size(*view.shape[-2:], offset)
+        n = diagonal_size(view.shape[-2], view.shape[-1], offset)
         start = 0 if n == 0 else offset * right if offset >= 0 else -offset * down
         return view.with_shape((*view.shape[:-2], n), (*lead, down + right), start)
 
@@ -113,7 +113,9 @@ DIAGONAL, FROM_DIAGONAL, TRIANGLE = register(Diagonal()), register(FromDiagonal(
 
 def _offset(name: str, value: Any, argument: str = "offset") -> int:
     if isinstance(value, (bool, Tensor)) or not hasattr(value, "__index__"):
-        raise ArgumentError(f"{name}: {argument} must be an integer that is known when the graph is built, not {value!r}")
+        raise ArgumentError(
+            f"{name}: {argument} must be an integer that is known when the graph is built, not {value!r}"
+        )
     return value.__index__()
 
 
@@ -133,7 +135,9 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
         raise ShapeError(f"diagonal: axis1 and axis2 are both {first}")
     rows, columns = x.shape[first], x.shape[second]
     if (isinstance(rows, Dim) or isinstance(columns, Dim)) and not (offset == 0 and rows == columns):
-        raise ShapeError(f"diagonal: the sizes {rows} and {columns} are not known yet; only a square's main diagonal can be taken")
+        raise ShapeError(
+            f"diagonal: the sizes {rows} and {columns} are not known yet; only a square's main diagonal can be taken"
+        )
     return DIAGONAL(moveaxis(x, (first, second), (-2, -1)), offset=k)
 
 
@@ -150,7 +154,9 @@ def diag(x: Any, k: int = 0) -> Tensor:
     if x.ndim == 2:
         return diagonal(x, offset)
     if x.ndim != 1:
-        raise ShapeError(f"diag: x must be a vector or a matrix, not of shape {show_shape(x.shape)}; use mn.diagonal for more axes")
+        raise ShapeError(
+            f"diag: x must be a vector or a matrix, not of shape {show_shape(x.shape)}; use mn.diagonal for more axes"
+        )
     n = x.shape[0] + abs(offset)
     return FROM_DIAGONAL(x, shape=(n, n), offset=offset)
 

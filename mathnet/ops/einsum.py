@@ -75,7 +75,9 @@ def read(subscripts: str, shapes: Sequence[tuple]) -> tuple[list[tuple[str, ...]
     left, arrow, right = text.partition("->")
     parts = left.split(",")
     if len(parts) != len(shapes):
-        raise ArgumentError(f"einsum: {subscripts!r} describes {len(parts)} operands, but {len(shapes)} are given")
+        raise ArgumentError(
+            f"einsum: {subscripts!r} describes {len(parts)} operands, but {len(shapes)} are given"
+        )
     labels = [_labels(subscripts, part, shape, k) for k, (part, shape) in enumerate(zip(parts, shapes))]
     hidden = max((sum(name[0] == "." for name in names) for names in labels), default=0)
     dots = tuple([f".{k}" for k in reversed(range(hidden))])
@@ -86,21 +88,27 @@ def read(subscripts: str, shapes: Sequence[tuple]) -> tuple[list[tuple[str, ...]
         raise ArgumentError(f"einsum: {right!r} in {subscripts!r} is no list of labels")
     before, found, after = right.partition("...")
     if hidden and not found:
-        raise ArgumentError(f"einsum: the result of {subscripts!r} needs '...' for the axes that '...' stands for")
+        raise ArgumentError(
+            f"einsum: the result of {subscripts!r} needs '...' for the axes that '...' stands for"
+        )
     result = (*before, *(dots if found else ()), *after)
     known = {name for names in labels for name in names}
     for name in result:
         if name not in known:
             raise ArgumentError(f"einsum: label {name!r} of the result of {subscripts!r} is in no operand")
     if len(set(result)) != len(result):
-        raise ArgumentError(f"einsum: the result of {subscripts!r} has a label twice; use mn.diag for diagonals")
+        raise ArgumentError(
+            f"einsum: the result of {subscripts!r} has a label twice; use mn.diag for diagonals"
+        )
     return labels, result
 
 
 def _labels(subscripts: str, part: str, shape: tuple, position: int) -> tuple[str, ...]:
     before, dots, after = part.partition("...")
     if not set(before + after) <= set(_LETTERS):
-        raise ArgumentError(f"einsum: {part!r} in {subscripts!r} is no list of labels (letters, and '...' once)")
+        raise ArgumentError(
+            f"einsum: {part!r} in {subscripts!r} is no list of labels (letters, and '...' once)"
+        )
     hidden = len(shape) - len(before) - len(after)
     if hidden < 0 or (hidden and not dots):
         raise ShapeError(
@@ -117,14 +125,22 @@ def _interleaved(given: Sequence[Any]) -> tuple[str, tuple]:
     if len(given) % 2:
         result = operands[-1]
         operands = operands[:-1]
-    if not operands or not all(isinstance(x, (list, tuple)) for x in (*lists, *([] if result is None else [result]))):
-        raise ArgumentError("einsum: the first argument must be a text of labels, or operands and lists of labels in turn")
+    if not operands or not all(
+        isinstance(x, (list, tuple)) for x in (*lists, *([] if result is None else [result]))
+    ):
+        raise ArgumentError(
+            "einsum: the first argument must be a text of labels, or operands and lists of labels in turn"
+        )
 
     def text(entries: Any) -> str:
         found = []
         for entry in entries:
-            if entry is not Ellipsis and not (hasattr(entry, "__index__") and 0 <= entry.__index__() < len(_LETTERS)):
-                raise ArgumentError(f"einsum: {entry!r} in a list of labels is no integer from 0 to {len(_LETTERS) - 1}, and not '...'")
+            if entry is not Ellipsis and not (
+                hasattr(entry, "__index__") and 0 <= entry.__index__() < len(_LETTERS)
+            ):
+                raise ArgumentError(
+                    f"einsum: {entry!r} in a list of labels is no integer from 0 to {len(_LETTERS) - 1}, and not '...'"
+                )
             found.append("..." if entry is Ellipsis else _LETTERS[entry.__index__()])
         return "".join(found)
 
@@ -207,7 +223,9 @@ def _contract(x: _Term, y: _Term, needed: set[str]) -> _Term:
     return _Term(reshape(made, (*lead, *m, *n)), names)
 
 
-def _path(terms: Sequence[_Term], result: tuple[str, ...], sizes: dict[str, Any], optimize: Any) -> list[tuple[int, ...]]:
+def _path(
+    terms: Sequence[_Term], result: tuple[str, ...], sizes: dict[str, Any], optimize: Any
+) -> list[tuple[int, ...]]:
     """Positions of the terms that are contracted next; what they give is put at the end."""
     if len(terms) == 1:
         return []
@@ -233,7 +251,9 @@ def _path(terms: Sequence[_Term], result: tuple[str, ...], sizes: dict[str, Any]
     left, steps = len(terms), [tuple(step) for step in path[1:]]
     for step in steps:
         if len(set(step)) != len(step) or not all(0 <= k < left for k in step):
-            raise ArgumentError(f"einsum: step {step} of the path {optimize!r} does not choose among {left} operands")
+            raise ArgumentError(
+                f"einsum: step {step} of the path {optimize!r} does not choose among {left} operands"
+            )
         left -= len(step) - 1
     if left != 1:
         raise ArgumentError(f"einsum: the path {optimize!r} leaves {left} operands")

@@ -27,7 +27,12 @@ class Take(Op):
         return Spec((*indices.shape, *x.shape[1:]), x.dtype, x.weak)
 
     def vjp(
-        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], axis: int = 0, size: Any = None
+        self,
+        dy: Any,
+        inputs: tuple[Tensor, ...],
+        outputs: tuple[Tensor, ...],
+        axis: int = 0,
+        size: Any = None,
     ) -> Sequence[Tensor | None]:  # type: ignore[override]
         x, indices = inputs
         return SCATTER_ADD(dy, indices, rows=x.shape[0]), None
@@ -95,7 +100,9 @@ class ScatterAdd(Op):
         rows = len(target)
         wrong = np.flatnonzero((indices < 0) | (indices >= rows))
         if wrong.size:
-            raise DataError(self.message(1, int(wrong[0]), indices.flat[wrong[0]], rows) + "; nothing was changed")
+            raise DataError(
+                self.message(1, int(wrong[0]), indices.flat[wrong[0]], rows) + "; nothing was changed"
+            )
         target[...] = 0
         np.add.at(target, indices, dy)
 
@@ -145,7 +152,9 @@ class WrapIndex(Op):
 
     def samples(self) -> list[tuple[tuple, dict[str, Any]]]:
         indices = np.array([[0, -1, 4], [-5, 2, -3]])
-        return [((i,), {"size": 5, "axis": 0, "where": "x"}) for i in (indices, indices[0, 1], indices[:, :0])]
+        return [
+            ((i,), {"size": 5, "axis": 0, "where": "x"}) for i in (indices, indices[0, 1], indices[:, :0])
+        ]
 
 
 TAKE, SCATTER_ADD, WRAP_INDEX = register(Take()), register(ScatterAdd()), register(WrapIndex())
@@ -201,7 +210,9 @@ def scatter_add(x: Any, indices: Any, size: Any, axis: int = 0) -> Tensor:
     array([1., 0., 6.])
     """
     x, indices = as_tensor(x, "scatter_add: x"), index_tensor("scatter_add", indices)
-    if not isinstance(size, Dim) and (isinstance(size, bool) or not hasattr(size, "__index__") or size.__index__() < 0):
+    if not isinstance(size, Dim) and (
+        isinstance(size, bool) or not hasattr(size, "__index__") or size.__index__() < 0
+    ):
         raise ArgumentError(f"scatter_add: size must be the number of slices of the result, not {size!r}")
     position = normalize_axis("scatter_add", axis, x.ndim + (indices.ndim == 0))
     own = x.shape[position : position + indices.ndim]

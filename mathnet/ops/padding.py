@@ -74,8 +74,14 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
     """
     x = as_tensor(x, "pad")
     width = _widths(x, pad_width)
+    if not isinstance(mode, str):
+        raise ArgumentError(
+            f"pad: mode must be a name, not {mode!r}; a number for the border is constant_values={mode!r}"
+        )
     if mode not in MODES:
-        raise ArgumentError(f"pad: mode {mode!r} is not one of {', '.join(map(repr, MODES))}{nearest(mode, MODES)}")
+        raise ArgumentError(
+            f"pad: mode {mode!r} is not one of {', '.join(map(repr, MODES))}{nearest(mode, MODES)}"
+        )
     if mode != "constant":
         return _with_own_elements(x, width, mode)
     numbers = _numbers(x, constant_values)
@@ -130,7 +136,9 @@ def _with_own_elements(x: Tensor, width: tuple[tuple[int, int], ...], mode: str)
         if not any(pair):
             continue
         if isinstance(n, Dim):
-            raise ShapeError(f"pad: axis {axis} has the unknown size {n}; only mode 'constant' can be used there")
+            raise ShapeError(
+                f"pad: axis {axis} has the unknown size {n}; only mode 'constant' can be used there"
+            )
         if n == 0:
             raise ShapeError(
                 f"pad: axis {axis} of shape {show_shape(x.shape)} has no elements to pad with; use mode 'constant'"

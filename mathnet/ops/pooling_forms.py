@@ -15,7 +15,7 @@ from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.dtypes import is_float
 from mathnet.graph.op import as_tensor, graph_function
 from mathnet.graph.tensor import Tensor
-from mathnet.ops.indexing import PAD
+from mathnet.ops.padding import PAD
 from mathnet.ops.pooling import AVG_POOL2D, LARGEST_WINDOW, MAX_POOL2D
 from mathnet.ops.reduction import max_, mean
 from mathnet.ops.shape import SLICE, concatenate, expand_dims, reshape

@@ -46,7 +46,9 @@ class PutSlice(Op):
 
     def oracle(self, x: np.ndarray, values: np.ndarray, starts: Shape, steps: Shape) -> np.ndarray:  # type: ignore[override]
         y = x.copy()
-        y[np.ix_(*[start + step * np.arange(n) for start, step, n in zip(starts, steps, values.shape)])] = values
+        y[np.ix_(*[start + step * np.arange(n) for start, step, n in zip(starts, steps, values.shape)])] = (
+            values
+        )
         return y
 
     def samples(self) -> list[tuple[tuple, dict[str, Any]]]:
@@ -69,7 +71,11 @@ class PutRows(Op):
         _, values, indices = inputs
         stays = LAST_OF_EQUAL(indices)
         stays = OPS["reshape"](stays, shape=(*indices.shape, *[1] * (values.ndim - indices.ndim)))
-        return PUT_ROWS(dy, zeros_as(values), indices), OPS["where"](stays, TAKE(dy, indices), constant(0.0)), None
+        return (
+            PUT_ROWS(dy, zeros_as(values), indices),
+            OPS["where"](stays, TAKE(dy, indices), constant(0.0)),
+            None,
+        )
 
     def lower(self, emit: Any, inputs: Any, outputs: Any) -> None:  # type: ignore[override]
         x, values, indices = (emit.dense(view) for view in inputs)

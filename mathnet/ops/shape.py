@@ -435,8 +435,12 @@ def flip(x: Any, axis: Any = None) -> Tensor:
     axes = normalize_axes("flip", axis, x.ndim)
     for k in axes:
         if isinstance(x.shape[k], Dim):
-            raise ShapeError(f"flip: axis {k} has the unknown size {x.shape[k]}, which has no last element yet")
+            raise ShapeError(
+                f"flip: axis {k} has the unknown size {x.shape[k]}, which has no last element yet"
+            )
     if not axes:
         return x
     starts = tuple([max(n - 1, 0) if k in axes else 0 for k, n in enumerate(x.shape)])
-    return SLICE(x, starts=starts, steps=tuple([-1 if k in axes else 1 for k in range(x.ndim)]), sizes=x.shape)
+    return SLICE(
+        x, starts=starts, steps=tuple([-1 if k in axes else 1 for k in range(x.ndim)]), sizes=x.shape
+    )

@@ -30,7 +30,9 @@ def _split(name: str, x: Any, sections: Any, axis: Any, even: bool) -> list[Tens
     position = normalize_axis(name, axis, x.ndim)
     n = x.shape[position]
     if isinstance(n, Dim):
-        raise ShapeError(f"{name}: axis {position} has the unknown size {n}, so where its parts end is not known")
+        raise ShapeError(
+            f"{name}: axis {position} has the unknown size {n}, so where its parts end is not known"
+        )
     listed = isinstance(sections, (list, tuple))
     values = list(sections) if listed else [sections]
     if any(isinstance(v, (bool, Tensor)) or not hasattr(v, "__index__") for v in values):

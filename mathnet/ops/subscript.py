@@ -34,7 +34,9 @@ class Subscript:
         self.sizes: list[Any] = []
         self.arrays: list[tuple[int, Tensor]] = []
         rest: list[Any] = []  # sizes of the result that index arrays have no part in
-        place: list[tuple[int, bool]] = []  # for each entry: rest sizes before it, whether it is an integer or an array
+        place: list[
+            tuple[int, bool]
+        ] = []  # for each entry: rest sizes before it, whether it is an integer or an array
         for entry in _entries(x, index, name):
             axis = len(self.starts)
             point = entry is not None and not isinstance(entry, slice) and entry is not Ellipsis
@@ -134,11 +136,15 @@ class Subscript:
             rows = product(tuple([self.sizes[axis] for axis, _ in self.arrays]))
             values = self._unrowed(SCATTER_ADD(self._row_values(values), self._row, rows=rows))
         values = reshape(values, tuple(self.sizes))
-        return OPS["add"](self.x, values if self._whole else UNSLICE(values, shape=self.x.shape, **self._bounds))
+        return OPS["add"](
+            self.x, values if self._whole else UNSLICE(values, shape=self.x.shape, **self._bounds)
+        )
 
 
 def _is_integer(entry: Any) -> bool:
-    return hasattr(entry, "__index__") and not isinstance(entry, (Tensor, np.ndarray)) and not _symbolic(entry)
+    return (
+        hasattr(entry, "__index__") and not isinstance(entry, (Tensor, np.ndarray)) and not _symbolic(entry)
+    )
 
 
 def _symbolic(entry: Any) -> bool:
@@ -169,7 +175,9 @@ def _entries(x: Tensor, index: Any, name: str) -> list[Any]:
                 f"{name}: {type(entry).__name__} is no integer, slice, None, '...' or array of integers"
             )
     if used > x.ndim:
-        raise ShapeError(f"{name}: {used} indices for a tensor of rank {x.ndim} and shape {show_shape(x.shape)}")
+        raise ShapeError(
+            f"{name}: {used} indices for a tensor of rank {x.ndim} and shape {show_shape(x.shape)}"
+        )
     if not any(entry is Ellipsis for entry in entries):
         entries.append(Ellipsis)
     return entries
@@ -178,7 +186,9 @@ def _entries(x: Tensor, index: Any, name: str) -> list[Any]:
 def _known(axis: int, x: Tensor, name: str) -> int:
     n = x.shape[axis]
     if isinstance(n, Dim):
-        raise ShapeError(f"{name}: axis {axis} has the unknown size {n}; only ':' and index arrays can be used there")
+        raise ShapeError(
+            f"{name}: axis {axis} has the unknown size {n}; only ':' and index arrays can be used there"
+        )
     return n
 
 
@@ -235,7 +245,9 @@ def _update(name: str, x: Any, index: Any, value: Any) -> tuple[Subscript, Tenso
     """The subscript, and the value in the shape of ``x[index]`` and the type of x."""
     x, value = as_tensor(x, f"{name}: x"), as_tensor(value, f"{name}: value")
     if is_float(value.dtype) and not is_float(x.dtype):
-        raise DTypeError(f"{name}: a value of type {value.dtype} cannot stand among elements of type {x.dtype}; use mn.cast")
+        raise DTypeError(
+            f"{name}: a value of type {value.dtype} cannot stand among elements of type {x.dtype}; use mn.cast"
+        )
     if x.spec.weak:
         x = OPS["cast"](x, dtype=x.dtype)
     where = Subscript(x, index, name)

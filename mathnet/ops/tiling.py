@@ -49,7 +49,9 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
         if places == 0 or n == 0:
             continue
         if isinstance(n, Dim):
-            raise ShapeError(f"roll: axis {position} has the unknown size {n}, so its last elements are not known")
+            raise ShapeError(
+                f"roll: axis {position} has the unknown size {n}, so its last elements are not known"
+            )
         cut = -places % n
         if cut:
             x = concatenate([part(x, position, cut, n), part(x, position, 0, cut)], position)

@@ -233,9 +233,9 @@ def test_grouped_convolution_equals_convolutions_of_the_groups():
 
 def test_padding_with_infinities_and_between_large_and_small():
     x = np.array([1e-12, 1.0])
-    np.testing.assert_array_equal(mn.pad(x, (1, 1), -np.inf), [-np.inf, 1e-12, 1.0, -np.inf])
-    np.testing.assert_array_equal(mn.pad(x, (1, 0), 1e12), [1e12, 1e-12, 1.0])
-    np.testing.assert_array_equal(mn.pad(np.array([1, 2]), 1, 7), [7, 1, 2, 7])
+    np.testing.assert_array_equal(mn.pad(x, (1, 1), constant_values=-np.inf), [-np.inf, 1e-12, 1.0, -np.inf])
+    np.testing.assert_array_equal(mn.pad(x, (1, 0), constant_values=1e12), [1e12, 1e-12, 1.0])
+    np.testing.assert_array_equal(mn.pad(np.array([1, 2]), 1, constant_values=7), [7, 1, 2, 7])
     np.testing.assert_array_equal(mn.pad(np.array([True]), 1), [False, True, False])
 
 

@@ -45,7 +45,7 @@ CASES = {
     "stack": ((N,), lambda x: F["stack"]([x, x * x], axis=1), (N, 2)),
     "slice beside it": ((N, 3), lambda x: x[:, 1:], (N, 2)),
     "index beside it": ((N, 3), lambda x: x[..., -1], (N,)),
-    "pad": ((N, 3), lambda x: F["pad"](x, ((1, 2), (0, 0)), 0.5), (N + 3, 3)),
+    "pad": ((N, 3), lambda x: F["pad"](x, ((1, 2), (0, 0)), constant_values=0.5), (N + 3, 3)),
     "moveaxis": ((N, 3, T), lambda x: F["moveaxis"](x, 0, -1), (3, T, N)),
     "expand and squeeze": ((N, 3), lambda x: F["squeeze"](F["expand_dims"](x, 1) * 2.0, 1), (N, 3)),
     "like": ((N, 3), lambda x: x * F["ones_like"](x) + F["zeros_like"](x), (N, 3)),
