@@ -16,9 +16,9 @@ from mathnet.ops.shape import Rearrangement, Shape, moveaxis
 
 
 def diagonal_size(rows: Any, columns: Any, offset: int) -> Any:
-    """Length of the diagonal ``offset`` of a matrix; an unknown size is only compared with itself."""
-    if offset == 0 and (rows == columns):
-        return rows
+    """Length of the diagonal ``offset`` of a matrix; of unknown sizes only a square's is known."""
+    if isinstance(rows, Dim) and rows == columns:
+        return rows - abs(offset)
     return max(min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns), 0)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from mathnet.errors import ArgumentError, DTypeError, ShapeError
 from mathnet.graph.dim import Dim, product, show_shape
-from mathnet.graph.dtypes import is_float
+from mathnet.graph.dtypes import INT64, is_float
 from mathnet.graph.op import OPS, as_tensor, broadcast_shapes, constant, graph_function
 from mathnet.graph.tensor import Tensor
 from mathnet.ops.elementwise import match
@@ -107,7 +107,7 @@ class Subscript:
             if flat is None:
                 flat = indices
             else:
-                flat = OPS["add"](OPS["multiply"](flat, constant(n)), indices)
+                flat = OPS["add"](OPS["multiply"](flat, constant(n, INT64)), indices)
         return broadcast_to(flat, self.lead)
 
     def _row_values(self, values: Tensor) -> Tensor:
