@@ -15,8 +15,8 @@ from mathnet.ops.comparison import equal, less, logical_or, maximum, where
 from mathnet.ops.cross_entropy import labels_in_range, log_probabilities
 from mathnet.ops.exponential import exp, log
 from mathnet.ops.filled import full_like, one_hot, zeros_like
-from mathnet.ops.padding import pad
 from mathnet.ops.matmul import matmul
+from mathnet.ops.padding import pad
 from mathnet.ops.reduction import logsumexp
 from mathnet.ops.scan import scan
 from mathnet.ops.shape import expand_dims, moveaxis, reshape, stack, transpose

@@ -57,3 +57,48 @@ def test_bad_descriptors_are_rejected():
     kernel = kernels.kernel("gather_rows", "float32")
     with pytest.raises(ValueError, match="gather_rows rejects"):
         kernel.sizes(kernel.pack(rows=-1, width=2, n=3, itemsize=4))
+
+
+@tables
+@pytest.mark.parametrize("rows, width, n", [(1, 1, 1), (10, 3, 50), (5, 700, 9), (3, 4, 0)])
+@pytest.mark.parametrize("kind", ["bool", "float32", "int64"])
+def test_put_rows(isa, real, rows, width, n, kind):
+    rng = np.random.default_rng(1)
+    kernel = kernels.load_table(isa, real)["put_rows"]
+    x = guard_page.copy(rng.integers(0, 2, (rows, width)).astype(kind))
+    values = guard_page.copy(rng.integers(0, 2, (n, width)).astype(kind))
+    indices = guard_page.copy(rng.integers(0, rows, n))
+    packed = kernel.pack(rows=rows, width=width, n=n, itemsize=x.itemsize)
+    expected = x.copy()
+    for i, row in enumerate(indices):
+        expected[row] = values[i]
+    for order in (None, list(range(kernel.sizes(packed).chunks))[::-1]):
+        y = guard_page.empty((rows, width), kind)
+        kernel.run(packed, [x, values, indices, y], order)
+        assert np.array_equal(y, expected)
+    kernel.run(packed, [x, values, indices, x])  # in place
+    assert np.array_equal(x, expected)
+
+
+@tables
+@pytest.mark.parametrize("n", [0, 1, 5, 40_000])
+def test_wrap_index(isa, real, n):
+    kernel = kernels.load_table(isa, real)["wrap_index"]
+    indices = guard_page.copy(np.random.default_rng(2).integers(-7, 7, n))
+    y = guard_page.empty((n,), "int64")
+    kernel.run(kernel.pack(size=7, n=n), [indices, y])
+    assert np.array_equal(y, indices % 7)
+
+
+@tables
+@pytest.mark.parametrize("index", [-4, 3, -(2**50)])
+def test_an_index_that_cannot_be_wrapped_or_put_is_named(isa, real, index):
+    table = kernels.load_table(isa, real)
+    indices, y = np.array([0, -3, index]), np.zeros(3, np.int64)
+    with pytest.raises(kernels.KernelFault) as caught:
+        table["wrap_index"].run(table["wrap_index"].pack(size=3, n=3), [indices, y])
+    assert (caught.value.code, caught.value.position, caught.value.value) == (1, 2, index)
+    x, put = np.zeros((3, 2)), table["put_rows"]
+    with pytest.raises(kernels.KernelFault) as caught:
+        put.run(put.pack(rows=3, width=2, n=1, itemsize=8), [x, x[:1], indices[2:], np.zeros((3, 2))])
+    assert (caught.value.code, caught.value.position, caught.value.value) == (1, 0, index)

@@ -167,7 +167,9 @@ def test_rearrangements(data, shape):
         mn.reshape(mn.transpose(x, axes), (x.size,)), np.transpose(x, axes).reshape(x.size)
     )
     width = [(data.draw(st.integers(0, 2)), data.draw(st.integers(0, 2))) for _ in shape]
-    np.testing.assert_array_equal(mn.pad(x, width, constant_values=0.25), np.pad(x, width, constant_values=np.float32(0.25)))
+    np.testing.assert_array_equal(
+        mn.pad(x, width, constant_values=0.25), np.pad(x, width, constant_values=np.float32(0.25))
+    )
 
 
 @FEW

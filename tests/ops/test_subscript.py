@@ -40,7 +40,9 @@ def indices(draw, shape):
             if n == 0 and 0 not in own:
                 entries.append(slice(None))
             else:
-                entries.append(draw(hnp.arrays(np.int64, own, elements=st.integers(-n, n - 1) if n else st.just(0))))
+                entries.append(
+                    draw(hnp.arrays(np.int64, own, elements=st.integers(-n, n - 1) if n else st.just(0)))
+                )
         axis += 1
     if dots:  # what follows '...' is counted from the last axis
         entries = entries[: entries.index(...) + 1] if axis < len(shape) else entries
@@ -178,7 +180,9 @@ def test_take_along_axis(data, shape):
     n = shape[axis]
     wanted_shape = list(shape)
     wanted_shape[axis] = data.draw(st.integers(0, 3)) if n else 0
-    index = data.draw(hnp.arrays(np.int64, tuple(wanted_shape), elements=st.integers(-n, n - 1) if n else st.just(0)))
+    index = data.draw(
+        hnp.arrays(np.int64, tuple(wanted_shape), elements=st.integers(-n, n - 1) if n else st.just(0))
+    )
     np.testing.assert_array_equal(mn.take_along_axis(x, index, axis), np.take_along_axis(x, index, axis))
 
 

@@ -59,7 +59,11 @@ CASES = {
     "index array along it": ((N, 3), lambda x: x[F["argmax"](x, axis=0)], (3, 3)),
     "an element of each row": ((3, N), lambda x: x[[0, 2, 2], F["argmax"](x, axis=1)], (3,)),
     "writing beside it": ((N, 3), lambda x: F["index_update"](x, (..., [0, 2]), x[:, :2] * 2.0), (N, 3)),
-    "adding along it": ((N, 3), lambda x: F["index_add"](x, F["argmax"](x, axis=0), F["sum"](x, axis=0)), (N, 3)),
+    "adding along it": (
+        (N, 3),
+        lambda x: F["index_add"](x, F["argmax"](x, axis=0), F["sum"](x, axis=0)),
+        (N, 3),
+    ),
     "sort along it": ((N, 3), lambda x: F["sort"](x, axis=0), (N, 3)),
     "sort beside it": ((N, 3), lambda x: F["top_k"](x, 2)[0], (N, 2)),
     "take_along_axis": ((N, T), lambda x: F["take_along_axis"](x, F["argsort"](x)), (N, T)),
