@@ -321,6 +321,7 @@ class _ArrayCall:
         self.plan = plan_for(graph)
         self.captures = [prepare(node.attrs["array"], name) for node in graph.captures]
         self.single = self.structure.kind == "leaf"
+        self._alone = len(made) == 1  # the runner hands out a bare result
         self._call = self.plan.call(self._convert)
 
     def __call__(self, arrays: Sequence[Any]) -> Any:
@@ -328,13 +329,15 @@ class _ArrayCall:
             result = self._call(*arrays, *self.captures)
         except StatusError as error:
             raise self.plan.worded(error) from None
-        return result if self.single else unflatten(self.structure, result)
+        if self.single:
+            return result
+        return unflatten(self.structure, (result,) if self._alone else result or ())
 
     def _convert(self, *arrays: Any) -> Any:
         made = self.plan(
             [prepare(a, self.name) for a in arrays[: len(arrays) - len(self.captures)]], self.captures
         )
-        return made[0] if self.single else made
+        return made[0] if self._alone else made
 
 
 # ---- mn.function -------------------------------------------------------------------------------------------------------

@@ -130,11 +130,15 @@ def emit_program(
     shared: Sequence[tuple[int, int]] = (),
 ) -> Instruction | None:
     """Adds the instruction of ``program`` over ``shape``; inputs are broadcast to it, outputs have it (or 1 on reduced axes)."""
+    if reduce is None and 0 in shape:
+        return None
     packed = pack(program, shared)
     views = [v if v.shape == shape else v.broadcast(shape) for v in inputs]
+    if 0 in shape:
+        views = [v.with_shape(shape) for v in views]  # nothing is read, so any strides will do
     targets = list(outputs)
     flags = tuple([int(axis in reduced) for axis in range(len(shape))])
-    for _ in range(2):
+    for attempt in range(3):
         strides = [v.strides for v in views] + [
             t.strides if t.shape == shape else t.broadcast(shape).strides for t in targets
         ]
@@ -142,11 +146,15 @@ def emit_program(
         sizes, walked, kept = _collapse_flagged(shape, strides, flags)
         if len(sizes) <= RANK:
             break
-        views = [v if v.dense else emit.dense(v) for v in views]
+        if attempt == 0:
+            views = [v if v.dense else emit.dense(v) for v in views]
+        else:  # kept and reduced axes in turn: only another order of the axes lets them merge
+            order = sorted(range(len(shape)), key=lambda axis: flags[axis])
+            views = [emit.dense(_permuted(v, order)) for v in views]
+            targets = [_permuted(t, order) for t in targets]
+            shape, flags = tuple([shape[a] for a in order]), tuple([flags[a] for a in order])
     else:
         raise AssertionError(f"elementwise program of rank {len(sizes)}")
-    if reduce is None and 0 in shape:
-        return None
     kernel = "elementwise_i64" if program.real == INT64 else "elementwise"
     table = FLOAT64 if program.real == INT64 else program.real
     stride = [0] * (MAX_OPERANDS * RANK)
@@ -169,6 +177,10 @@ def emit_program(
     if reduce is None:
         instruction.in_place = packed.in_place
     return instruction
+
+
+def _permuted(view: View, order: Sequence[int]) -> View:
+    return view.with_shape(tuple([view.shape[a] for a in order]), tuple([view.strides[a] for a in order]))
 
 
 def _collapse_flagged(

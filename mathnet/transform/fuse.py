@@ -85,16 +85,21 @@ class _Merger:
             unit, tail = self.unit[id(node)], node.outputs[0]
             if "bias" in node.op.absorbs:
                 add = self._only_user(tail)
-                if add is not None and add.op.name == "add":
+                if add is not None and add.op.name == "add" and self._free(add):
                     bias = self._bias_of(node, add, tail)
                     if bias is not None:
                         unit.bias, tail = bias, add.outputs[0]
                         self._join(unit, add)
             if "activation" in node.op.absorbs:
                 user = self._only_user(tail)
-                if user is not None and user.op.name in _ACTIVATIONS and user.outputs[0].spec == tail.spec:
+                known = user is not None and user.op.name in _ACTIVATIONS and self._free(user)
+                if user is not None and known and user.outputs[0].spec == tail.spec:
                     unit.activation = user.op.name
                     self._join(unit, user)
+
+    def _free(self, node: Node) -> bool:
+        """Whether no other product has taken the node: of a sum of two products, each could be the other's bias."""
+        return self.unit[id(node)].nodes == [node]
 
     def _only_user(self, tensor: Tensor) -> Node | None:
         users = self.users.get(id(tensor), [])

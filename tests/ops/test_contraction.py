@@ -209,7 +209,7 @@ BAD = [
     (lambda: mn.einsum(A, B), ArgumentError, ["einsum", "text of labels"]),
     (lambda: mn.einsum(A, [0, 99]), ArgumentError, ["99"]),
     (lambda: mn.einsum("ij,jk,kl", A, B, C, optimize="best"), ArgumentError, ["optimize", "'best'"]),
-    (lambda: mn.einsum("ij,jk,kl", A, B, C, optimize=["einsum_path", (0, 1)]), ArgumentError, ["path", "leaves 2"]),
+    (lambda: mn.einsum("ij,jk,kl", A, B, C, optimize=["einsum_path", (0, 1)]), ArgumentError, ["optimize", "einsum_path"]),
     (lambda: mn.einsum("ij,jk", A > 0, B > 0), DTypeError, ["einsum", "mn.cast"]),
     (lambda: mn.matmul(A > 0, B > 0), DTypeError, ["matmul", "mn.cast"]),
     (lambda: mn.matmul(np.ones((2, 3), int), np.ones((2, 3), int)), ShapeError, ["matmul", "(2, 3)", "inner sizes", "3 and 2"]),
