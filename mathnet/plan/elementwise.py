@@ -130,12 +130,14 @@ def emit_program(
     shared: Sequence[tuple[int, int]] = (),
 ) -> Instruction | None:
     """Adds the instruction of ``program`` over ``shape``; inputs are broadcast to it, outputs have it (or 1 on reduced axes)."""
-    if reduce is None and 0 in shape:
+    if all(t.size == 0 for t in outputs):
         return None
     packed = pack(program, shared)
     views = [v if v.shape == shape else v.broadcast(shape) for v in inputs]
     if 0 in shape:
-        views = [v.with_shape(shape) for v in views]  # nothing is read, so any strides will do
+        views = [
+            v.with_shape(shape, (0,) * len(shape)) for v in views
+        ]  # nothing is read, so any strides will do
     targets = list(outputs)
     flags = tuple([int(axis in reduced) for axis in range(len(shape))])
     for attempt in range(3):

@@ -15,6 +15,9 @@ relu softplus erf sin cos floor ceil round power maximum minimum clip where less
 logical_and logical_or logical_not isnan isfinite cast zeros_like ones_like full_like stop_gradient sum mean max min prod argmax argmin
 all any logsumexp reshape transpose expand_dims squeeze broadcast_to moveaxis concatenate stack getitem flip zeros ones full arange
 one_hot pad matmul dot softmax log_softmax cross_entropy conv2d max_pool2d avg_pool2d take check_finite
+getitem index_update index_add scatter_add take_along_axis sort argsort top_k searchsorted split array_split hstack vstack column_stack
+atleast_1d atleast_2d atleast_3d swapaxes ravel broadcast_arrays meshgrid rot90 roll tile repeat diagonal diag trace tril triu eye
+einsum tensordot outer inner vdot kron
 """.split()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mathnet as mn
 from mathnet._kernels import OPCODES
 from mathnet.plan.elementwise import _TAIL, MAX_REGISTERS, pack
 from mathnet.plan.program import Program
@@ -159,10 +160,14 @@ def test_kept_and_reduced_axes_in_turn():
     x = np.random.default_rng(0).normal(size=(2, 3, 2, 4, 3, 2))
     for axis in ((0, 2, 4), (1, 3, 5), (0, 2, 4, 5)):
         np.testing.assert_allclose(mn.sum(x, axis), np.sum(x, axis), rtol=1e-12)
-        np.testing.assert_allclose(mn.sum(mn.exp(x) * x[:1], axis), np.sum(np.exp(x) * x[:1], axis), rtol=1e-12)
+        np.testing.assert_allclose(
+            mn.sum(mn.exp(x) * x[:1], axis), np.sum(np.exp(x) * x[:1], axis), rtol=1e-12
+        )
         np.testing.assert_array_equal(mn.sum(x[:, :0], axis), np.sum(x[:, :0], axis))
 
 
 def test_a_sum_of_two_products_that_could_be_each_others_bias():
     x, y = np.random.default_rng(0).normal(size=(2, 1, 4))
-    np.testing.assert_allclose(mn.function(lambda x, y: x @ x.T + y @ y.T)(x, y), x @ x.T + y @ y.T, rtol=1e-12)
+    np.testing.assert_allclose(
+        mn.function(lambda x, y: x @ x.T + y @ y.T)(x, y), x @ x.T + y @ y.T, rtol=1e-12
+    )
