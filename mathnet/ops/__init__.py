@@ -47,12 +47,12 @@ from mathnet.ops import (  # noqa: F401
     shape,
     sign,
     softmax,
-    special,
-    trigonometry,
     sorting,
+    special,
     splitting,
     subscript,
     tiling,
+    trigonometry,
 )
 
 
