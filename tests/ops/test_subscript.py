@@ -15,37 +15,23 @@ X = np.arange(60.0).reshape(3, 4, 5)
 @st.composite
 def indices(draw, shape):
     """An index of slices, integers, None, '...' and integer arrays that are broadcast against each other."""
-    entries, lead = [], draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3))
-    axis, dots = 0, False
-    while axis < len(shape) and draw(st.integers(0, 7)):
-        n = shape[axis]
-        kind = draw(st.sampled_from(["slice", "array", "array", "int", "none", "dots"]))
-        if kind == "none":
-            entries.append(None)
-            continue
-        if kind == "dots":
-            if not dots:
-                entries.append(...)
-                axis = max(axis, draw(st.integers(axis, len(shape))))
-                rest = len(shape) - axis
-                dots = True
-                shape = (*shape[:axis], *shape[len(shape) - rest :])
-            continue
-        if kind == "slice":
-            entries.append(draw(st.slices(n)))
-        elif kind == "int" and n:
-            entries.append(draw(st.integers(-n, n - 1)))
-        else:
-            own = tuple(draw(st.sampled_from([s, 1])) for s in lead)[draw(st.integers(0, len(lead))) :]
-            if n == 0 and 0 not in own:
-                entries.append(slice(None))
-            else:
-                entries.append(
-                    draw(hnp.arrays(np.int64, own, elements=st.integers(-n, n - 1) if n else st.just(0)))
-                )
-        axis += 1
-    if dots:  # what follows '...' is counted from the last axis
-        entries = entries[: entries.index(...) + 1] if axis < len(shape) else entries
+    lead = draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3))
+
+    def entry(n):
+        kind = draw(st.sampled_from(["slice", "array", "array", "int"]))
+        own = tuple(draw(st.sampled_from([s, 1])) for s in lead)[draw(st.integers(0, len(lead))) :]
+        if kind == "int" and n:
+            return draw(st.integers(-n, n - 1))
+        if kind == "array" and (n or 0 in own):
+            return draw(hnp.arrays(np.int64, own, elements=st.integers(-n, n - 1) if n else st.just(0)))
+        return draw(st.slices(n))
+
+    start = draw(st.integers(0, len(shape)))
+    stop = draw(st.integers(start, len(shape)))
+    before, after = [entry(n) for n in shape[:start]], [entry(n) for n in shape[stop:]]
+    entries = [*before, ..., *after] if after or draw(st.booleans()) else before
+    for _ in range(draw(st.integers(0, 2))):
+        entries.insert(draw(st.integers(0, len(entries))), None)
     return tuple(entries)
 
 
