@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def broken_links(page: Path) -> list[str]:
     "page", [p for p in PAGES if BLOCK.search(p.read_text(encoding="utf-8"))], ids=page_name
 )
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mathnet = pytest.importorskip("mathnet")
+    mathnet = importlib.import_module("mathnet")
     monkeypatch.chdir(tmp_path)
     with mathnet.Runtime(autoload=False, seed=0):
         exec(compile(code(page.read_text(encoding="utf-8")), str(page), "exec"), {"__name__": "__page__"})
@@ -91,3 +92,46 @@ def test_the_examples_in_docstrings_are_right(
     with mathnet.Runtime(autoload=False, seed=0):
         result = doctest.testmod(importlib.import_module(name), extraglobs=usual, optionflags=options)
     assert result.failed == 0
+
+
+def documented() -> dict[str, Any]:
+    """Everything with a name of its own: functions of ``mn``, and what the standard plugin registers."""
+    mathnet = importlib.import_module("mathnet")
+    importlib.import_module("mathnet.ops")
+    functions = importlib.import_module("mathnet.graph.op").FUNCTIONS
+    registry = mathnet.Runtime(autoload=False).registry
+    kinds = importlib.import_module("mathnet.plugin.records").KINDS
+    objects = {f"mn.{name}": function for name, function in functions.items()}
+    for kind in kinds:
+        objects |= {f"{kind} {key}": registry.find(kind, key).object for key in registry.keys(kind)}
+    return objects
+
+
+def without_example(objects: dict[str, Any]) -> list[str]:
+    """Names of the objects whose docstring lacks a summary or an example."""
+    return [
+        name for name, obj in objects.items() if not re.match(r"\s*\S.*>>> ", obj.__doc__ or "", re.DOTALL)
+    ]
+
+
+def test_everything_public_has_a_summary_and_an_example() -> None:
+    objects = documented()
+    assert {"mn.tanh", "layer dense", "optimizer adam"} <= objects.keys()
+    assert without_example(objects) == []
+
+
+def test_a_missing_example_is_found() -> None:
+    def bare() -> None: ...
+
+    def summary_only() -> None:
+        """Does nothing."""
+
+    def example() -> None:
+        """Does nothing.
+
+        >>> 1 + 1
+        2
+        """
+
+    found = without_example({"bare": bare, "summary_only": summary_only, "example": example})
+    assert found == ["bare", "summary_only"]

@@ -49,6 +49,7 @@ class Op:
     absorbs: ClassVar[tuple[str, ...]] = ()
     #: "sum", "max", "min" or "prod" over ``axes(spec, **attrs)``: the elementwise machine runs it, with what comes before it.
     reduction: ClassVar[str | None] = None
+    #: Its name in ONNX, where the two mean the same.
     onnx: ClassVar[str | None] = None
 
     def infer(self, *specs: Spec, **attrs: Any) -> Spec | tuple[Spec, ...]:

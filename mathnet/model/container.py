@@ -32,20 +32,10 @@ DTYPES = {
 def write(
     path: str | os.PathLike, kind: str, description: dict[str, Any], tensors: Mapping[str, np.ndarray]
 ) -> None:
-    """Writes a file of ``kind`` ("model", "checkpoint").
-
-    The data go to a temporary file beside ``path``, which takes its place when all is on disk.  OSError: ``path`` is as it was
-    before, and nothing else is left behind.
-    """
+    """Writes a file of ``kind`` ("model", "checkpoint"); OSError: ``path`` is as it was before."""
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    target = os.path.realpath(os.fspath(path))
-    folder = os.path.dirname(target)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"{os.fspath(path)}: the folder {folder} does not exist")
-    if os.path.isdir(target):
-        raise IsADirectoryError(f"{os.fspath(path)} is a folder, not a file")
     arrays = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in tensors.items()}
     body = json.dumps(description, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     head = {
@@ -55,12 +45,28 @@ def write(
         "description_crc32": zlib.crc32(body.encode()),
         "description": body,
     }
-    temporary = os.path.join(folder, f".{os.path.basename(target)}.{secrets.token_hex(6)}.tmp")
-    try:
+    with replacing(path) as temporary:
         try:
             save_file(arrays, temporary, {KEY: json.dumps(head)})
         except SafetensorError as error:
             raise OSError(f"{os.fspath(path)} could not be written: {error}") from error
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[str]:
+    """The name of a temporary file beside ``path`` that takes its place at the end, when all is on disk.
+
+    After an error ``path`` is as it was before, and nothing else is left behind.
+    """
+    target = os.path.realpath(os.fspath(path))
+    folder = os.path.dirname(target)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"{os.fspath(path)}: the folder {folder} does not exist")
+    if os.path.isdir(target):
+        raise IsADirectoryError(f"{os.fspath(path)} is a folder, not a file")
+    temporary = os.path.join(folder, f".{os.path.basename(target)}.{secrets.token_hex(6)}.tmp")
+    try:
+        yield temporary
         _settle(temporary, target)
         os.replace(temporary, target)
     except BaseException:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -88,8 +87,7 @@ def save_weights(model: Model, path: str | os.PathLike) -> None:
         )
     with model.lock:
         arrays = {key: np.array(variable.array) for key, variable in model.named_variables()}
-    temporary = f"{name}.{secrets.token_hex(6)}.tmp"
-    try:
+    with container.replacing(name) as temporary:
         if suffix == ".npz":
             with open(temporary, "wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -97,10 +95,6 @@ def save_weights(model: Model, path: str | os.PathLike) -> None:
             from safetensors.numpy import save_file
 
             save_file(arrays, temporary)
-        os.replace(temporary, name)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
 
 
 def load_weights(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mathnet.graph.dtypes import INT64
-from mathnet.plan.program import Value
+from mathnet.plan.program import Value, in_order
 
 # (opcode, opcode of one argument, its position or None for either) → the combination of (argument, the other argument)
 Rule = Callable[[Value, Value], Value]
@@ -40,7 +40,8 @@ def combine(outputs: Sequence[Value], real: np.dtype) -> list[Value]:
     """The same outputs with combined opcodes; an inner value that is read elsewhere stays what it is."""
     if real == INT64:
         return list(outputs)
-    order, uses = _order(outputs)
+    order = in_order(outputs)
+    uses = _uses(outputs, order)
     new: dict[int, Value] = {}
     for value in order:
         if value.op == "input":
@@ -94,26 +95,9 @@ def _wider(value: Value, uses: dict[int, int]) -> Value:
     return value
 
 
-def _order(outputs: Sequence[Value]) -> tuple[list[Value], dict[int, int]]:
-    """Values after their arguments, and how often each is read (an output counts as a reader)."""
+def _uses(outputs: Sequence[Value], order: Sequence[Value]) -> dict[int, int]:
+    """How often each value is read (an output counts as a reader)."""
     uses: dict[int, int] = {}
-    order: list[Value] = []
-    done: set[int] = set()
-    for output in outputs:
-        uses[id(output)] = uses.get(id(output), 0) + 1
-        stack = [(output, 0)]
-        while stack:
-            value, k = stack.pop()
-            if id(value) in done:
-                continue
-            while k < len(value.args) and id(value.args[k]) in done:
-                k += 1
-            if k < len(value.args):
-                stack.append((value, k))
-                stack.append((value.args[k], 0))
-            else:
-                done.add(id(value))
-                order.append(value)
-                for a in value.args:
-                    uses[id(a)] = uses.get(id(a), 0) + 1
-    return order, uses
+    for value in (*outputs, *[a for reader in order for a in reader.args]):
+        uses[id(value)] = uses.get(id(value), 0) + 1
+    return uses

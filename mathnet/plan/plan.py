@@ -50,7 +50,6 @@ class Plan:
         self.input_specs = [t.spec for t in graph.inputs] + [node.outputs[0].spec for node in graph.captures]
         self.output_specs = [t.spec for t in graph.outputs]
         self.arena_bytes = plan_memory(self.instructions)
-        self._n_captures = len(self.captures)
         self._fixed: dict[int, tuple[int, np.ndarray]] = {}
         self._first_fixed = len(self.input_specs) + len(self.output_specs)
         entries = [self._entry(i) for i in self.instructions]

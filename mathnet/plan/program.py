@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from mathnet import _kernels
@@ -34,6 +36,27 @@ class Value:
     ) -> None:
         self.op, self.args, self.immediate = op, args, immediate
         self.number = number  # place in its program: opcodes from 0, inputs from −1 downwards
+
+
+def in_order(outputs: Iterable[Value]) -> list[Value]:
+    """The values that ``outputs`` need, inputs among them, each after its arguments."""
+    done: set[int] = set()
+    result: list[Value] = []
+    for output in outputs:
+        stack = [(output, 0)]
+        while stack:
+            value, k = stack.pop()
+            if id(value) in done:
+                continue
+            while k < len(value.args) and id(value.args[k]) in done:
+                k += 1
+            if k < len(value.args):
+                stack.append((value, k))
+                stack.append((value.args[k], 0))
+            else:
+                done.add(id(value))
+                result.append(value)
+    return result
 
 
 class Program:
@@ -94,21 +117,4 @@ class Program:
 
     def order(self) -> list[Value]:
         """The opcodes that the outputs need, each after its arguments."""
-        done: set[int] = set()
-        result: list[Value] = []
-        for output in self.outputs:
-            stack = [(output, 0)]
-            while stack:
-                value, k = stack.pop()
-                if id(value) in done:
-                    continue
-                while k < len(value.args) and id(value.args[k]) in done:
-                    k += 1
-                if k < len(value.args):
-                    stack.append((value, k))
-                    stack.append((value.args[k], 0))
-                else:
-                    done.add(id(value))
-                    if value.op != "input":
-                        result.append(value)
-        return result
+        return [value for value in in_order(self.outputs) if value.op != "input"]

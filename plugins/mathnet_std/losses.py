@@ -36,13 +36,22 @@ def mse(y_pred: Any, y_true: Any) -> Any:
     """Mean squared error, mean (y_pred − y_true)².
 
     y_pred (N, …), y_true of the same shape, or (N,) for scores (N, 1) → (N,).
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.losses.MSE()(np.array([[1.0, 2.0], [0.0, 0.0]]), np.zeros((2, 2)))
+    array([2.5, 0. ])
     """
     return per_example(mn.square(y_pred - aligned("mse", y_pred, y_true)))
 
 
 @mn.loss("mae", name="MAE")
 def mae(y_pred: Any, y_true: Any) -> Any:
-    """Mean absolute error, mean |y_pred − y_true|; shapes as in mse."""
+    """Mean absolute error, mean |y_pred − y_true|; shapes as in mse.
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.losses.MAE()(np.array([[1.0, 2.0], [0.0, 0.0]]), np.zeros((2, 2)))
+    array([1.5, 0. ])
+    """
     return per_example(mn.abs(y_pred - aligned("mae", y_pred, y_true)))
 
 
@@ -61,6 +70,11 @@ def cross_entropy(
 
     label_smoothing: ε in q = (1 − ε) p + ε/C; ignore_index: an index whose places do not count; class_weights: w (C), 1 by default.
     Raises DataError for an index out of range, ArgumentError when the scores come from a softmax.
+
+    >>> import numpy as np, mathnet as mn
+    >>> scores = np.array([[2.0, 0.0], [0.0, 2.0]])
+    >>> mn.losses.CrossEntropy()(scores, np.array([0, 0])).round(4)
+    array([0.1269, 2.1269])
     """
     if getattr(getattr(getattr(y_pred, "node", None), "op", None), "name", "") == "softmax":
         raise mn.ArgumentError(
@@ -115,6 +129,11 @@ def ctc(y_pred: Any, y_true: Any, blank: int = 0) -> Any:
 
     y_pred: scores (logits) (N, T, C); y_true: labels (N, S), integers ≥ 0 other than ``blank``, filled up with −1 → (N,).
     Source: Graves et al., Connectionist Temporal Classification, ICML 2006.
+
+    >>> import numpy as np, mathnet as mn
+    >>> scores = np.zeros((1, 2, 2))  # two steps, a blank and one label, all equally probable
+    >>> mn.losses.CTC()(scores, np.array([[1]])).round(4)  # −log of 3/4: "1 1", "1 -", "- 1"
+    array([0.2877])
     """
     if y_true.dtype.kind not in "iu" or y_true.ndim != 2 or y_pred.ndim != 3:
         raise mn.ShapeError(
@@ -130,6 +149,10 @@ def binary_cross_entropy(y_pred: Any, y_true: Any) -> Any:
     """−p log σ(y_pred) − (1 − p) log(1 − σ(y_pred)) = softplus(y_pred) − p·y_pred.
 
     y_pred: scores (logits) (N, …); y_true: probabilities or 0/1 labels p, shapes as in mse → (N,).
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.losses.BinaryCrossEntropy()(np.array([2.0, -2.0]), np.array([1.0, 1.0])).round(4)
+    array([0.1269, 2.1269])
     """
     targets = aligned("binary_cross_entropy", y_pred, y_true)
     return per_example(mn.softplus(y_pred) - targets * y_pred)

@@ -12,6 +12,10 @@ def accuracy(y_pred: Any, y_true: Any) -> Any:
 
     Scores (N, C, …) with C > 1: the class of the highest score against class indices (N, …) or probabilities (N, C, …).
     Scores (N,) or (N, 1): logits of one class, positive for 1, against labels 0 and 1.
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.metrics.Accuracy()(np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([1, 1]))
+    array([1., 0.])
     """
     if len(y_pred.shape) > 1 and y_pred.shape[1] != 1:
         predicted = mn.argmax(y_pred, axis=1)
@@ -26,11 +30,21 @@ def accuracy(y_pred: Any, y_true: Any) -> Any:
 
 @mn.metric("mse", name="MSE")
 def mse(y_pred: Any, y_true: Any) -> Any:
-    """Mean squared error."""
+    """Mean squared error.
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.metrics.MSE()(np.array([[1.0, 2.0], [0.0, 0.0]]), np.zeros((2, 2)))
+    array([2.5, 0. ])
+    """
     return per_example(mn.square(y_pred - aligned("mse", y_pred, y_true)))
 
 
 @mn.metric("mae", name="MAE")
 def mae(y_pred: Any, y_true: Any) -> Any:
-    """Mean absolute error."""
+    """Mean absolute error.
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.metrics.MAE()(np.array([[1.0, 2.0], [0.0, 0.0]]), np.zeros((2, 2)))
+    array([1.5, 0. ])
+    """
     return per_example(mn.abs(y_pred - aligned("mae", y_pred, y_true)))

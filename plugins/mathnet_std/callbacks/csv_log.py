@@ -12,6 +12,14 @@ class CSVLog(mn.Callback):
     """Writes epoch, loss and metrics of every epoch to ``path`` as comma-separated values, with a header.
 
     append: go on after what the file holds already (its header must be the same).  Raises OSError when the file cannot be written.
+
+    >>> from pathlib import Path
+    >>> import numpy as np, mathnet as mn
+    >>> model = mn.Sequential([mn.layers.Dense(1)], input_shape=(2,))
+    >>> log = mn.callbacks.CSVLog("history.csv")
+    >>> history = model.fit(np.ones((8, 2)), np.ones(8), loss="mse", optimizer="sgd", epochs=2, callbacks=[log])
+    >>> Path("history.csv").read_text().split()[0]
+    'epoch,loss'
     """
 
     def __init__(self, path: Any, append: bool = False) -> None:

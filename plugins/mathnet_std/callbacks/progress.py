@@ -11,6 +11,11 @@ class Progress(mn.Callback):
     """Shows a bar with the running loss, and each epoch's figures, on standard error.
 
     always: show it also where standard error is no terminal.
+
+    >>> import numpy as np, mathnet as mn
+    >>> model = mn.Sequential([mn.layers.Dense(1)], input_shape=(2,))
+    >>> bar = mn.callbacks.Progress()
+    >>> history = model.fit(np.ones((8, 2)), np.ones(8), loss="mse", optimizer="sgd", epochs=2, callbacks=[bar])
     """
 
     every_step = False

@@ -12,6 +12,11 @@ class Adam:
 
     learning_rate η: number or schedule; beta1, beta2, epsilon; weight_decay λ: adds λ θ to g.  Formulas and defaults as in PyTorch;
     the corrections 1 − βᵗ are computed in float64.  Source: Kingma and Ba, Adam: A Method for Stochastic Optimization, ICLR 2015.
+
+    >>> import numpy as np, mathnet as mn
+    >>> model = mn.Sequential([mn.layers.Dense(1)], input_shape=(2,))
+    >>> optimizer = mn.optimizers.Adam(1e-3, weight_decay=0.1)
+    >>> history = model.fit(np.ones((8, 2)), np.ones(8), loss="mse", optimizer=optimizer, epochs=2)
     """
 
     def __init__(
@@ -55,6 +60,11 @@ class AdamW(Adam):
     """Adam with decoupled weight decay: θ ← (1 − ηλ)θ before the step.
 
     Arguments as in Adam, with weight_decay 1e-2.  Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
+
+    >>> import numpy as np, mathnet as mn
+    >>> model = mn.Sequential([mn.layers.Dense(1)], input_shape=(2,))
+    >>> optimizer = mn.optimizers.AdamW(1e-3, weight_decay=0.1)
+    >>> history = model.fit(np.ones((8, 2)), np.ones(8), loss="mse", optimizer=optimizer, epochs=2)
     """
 
     def __init__(

@@ -12,6 +12,11 @@ class RMSprop:
 
     learning_rate η: number or schedule; rho, epsilon (outside of the root, as in PyTorch), momentum; weight_decay λ: adds λ θ to g;
     centered: the running variance g² − (mean g)² in place of v.  Source: Tieleman and Hinton, Coursera lecture 6.5, 2012.
+
+    >>> import numpy as np, mathnet as mn
+    >>> model = mn.Sequential([mn.layers.Dense(1)], input_shape=(2,))
+    >>> optimizer = mn.optimizers.RMSprop(1e-3, momentum=0.9)
+    >>> history = model.fit(np.ones((8, 2)), np.ones(8), loss="mse", optimizer=optimizer, epochs=2)
     """
 
     def __init__(

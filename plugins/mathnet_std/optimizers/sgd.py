@@ -13,6 +13,11 @@ class SGD:
     learning_rate η: number or schedule; momentum μ; nesterov; weight_decay λ: adds λ θ to g.  Formulas as in PyTorch.
     Source: Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013.
     A momentum or weight decay of 0 leaves its term out of the plan, so raise it in the constructor and not later.
+
+    >>> import numpy as np, mathnet as mn
+    >>> optimizer = mn.optimizers.SGD(mn.schedules.Cosine(0.1, steps=1000), momentum=0.9)
+    >>> model = mn.Sequential([mn.layers.Dense(1)], input_shape=(2,))
+    >>> history = model.fit(np.ones((8, 2)), np.ones(8), loss="mse", optimizer=optimizer, epochs=2)
     """
 
     def __init__(
