@@ -259,6 +259,7 @@ class Layer:
         """Whether a Trainer that is made now trains the weights; setting it sets all sublayers too.
 
         A layer with running values, such as a batch normalisation, computes in inference mode while it is not trainable.
+        Copies and pickles hold the setting, model files do not.
         """
         return self._trainable
 
