@@ -102,6 +102,12 @@ def test_nll_loss():
             "index 3 at position 1 is out of range",
         ),
         (
+            lambda: mn.nll_loss(np.zeros((2, 3)), [0, -1]),
+            mn.DataError,
+            "index -1 at position 1 is out of range",
+        ),
+        (lambda: mn.ctc_loss(np.zeros((1, 3, 2)), [[-1]]), mn.DataError, "index -1 at position 0 is out"),
+        (
             lambda: mn.nll_loss(np.zeros((2, 3)), [0]),
             mn.ShapeError,
             r"targets must have shape \(2,\), not \(1,\)",
