@@ -80,6 +80,7 @@ class _Bound:
         updates = [(variable, value) for variable, value in trace.updates.items() if id(variable) in own]
         inputs = [*graph.inputs, *memory.places.values()]
         graph = Graph(inputs, graph.outputs, updates, name=f"session of {session._owner}")
+        # Not model.settled: a frozen model would take the states for constants.
         self.call = BoundCall(
             model.constants.settle(graph), _mismatch, model.runtime, lambda error, plan, _: plan.worded(error)
         )

@@ -1,5 +1,7 @@
 """Sessions: parts of a sequence give what the whole gives; what they refuse; what they leave alone."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -111,6 +113,24 @@ def test_a_model_within_a_model():
     with model.session() as s:
         s(whole)
         assert s(whole).shape == (1, 2, 8)
+
+
+def test_a_session_of_a_frozen_model():
+    model = sequence_model(
+        L.GRU(8, return_sequences=True, stateful=True), L.TransformerEncoderBlock(16, 2, causal=True)
+    )
+    x = rng().standard_normal((1, 9, 8)).astype(np.float32)
+    with model.freeze().session(length=9) as s:
+        np.testing.assert_allclose(in_parts(s, x), model(x), rtol=1e-4, atol=1e-5)
+
+
+def test_calls_of_several_threads_run_one_at_a_time():
+    model = sequence_model(L.RNN(Decay(), stateful=True), features=3)
+    x = np.ones((1, 1, 3), np.float32)
+    with model.session() as s, ThreadPoolExecutor(4) as pool:
+        found = sorted(float(y[0, 0]) for y in pool.map(lambda _: s(x), range(20)))
+    wanted = np.cumsum(0.5 ** np.arange(20))
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
 def test_what_a_session_refuses():
