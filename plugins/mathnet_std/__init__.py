@@ -15,6 +15,7 @@ def mathnet_layers() -> dict[str, str]:
     return {
         **_references("layers.dense", dense="Dense"),
         **_references("layers.bilinear", bilinear="Bilinear"),
+        **_references("layers.einsum_dense", einsum_dense="EinsumDense"),
         **_references("layers.convolution", conv1d="Conv1D", conv2d="Conv2D", conv3d="Conv3D"),
         **_references(
             "layers.convolution_variants",

@@ -36,6 +36,7 @@ LAYERS = {
     "depthwise_conv2d": (lambda: L.DepthwiseConv2D(3, depth_multiplier=2, padding="same"), [(2, 5, 4)]),
     "dot": (lambda: L.Dot(axes=(2, 1), normalize=True), [(3, 4), (4, 2)]),
     "dropout": (lambda: L.Dropout(0.25), [(4,)]),
+    "einsum_dense": (lambda: L.EinsumDense("...c,cd->...d", 3, bias_axes="d", activation="tanh"), [(2, 4)]),
     "flatten": (lambda: L.Flatten(), [(2, 3)]),
     "gaussian_dropout": (lambda: L.GaussianDropout(0.25), [(4,)]),
     "gaussian_noise": (lambda: L.GaussianNoise(0.5), [(4,)]),
@@ -83,7 +84,7 @@ LAYERS = {
     "zero_pad2d": (lambda: L.ZeroPad2D(((1, 2), (0, 1)), mode="circular"), [(2, 3, 4)]),
 }
 WITH_WEIGHTS = """
-attention batch_norm bidirectional bilinear conv1d conv2d conv2d_transpose conv3d dense depthwise_conv2d
+attention batch_norm bidirectional bilinear conv1d conv2d conv2d_transpose conv3d dense depthwise_conv2d einsum_dense
 group_norm gru instance_norm layer_norm lstm multi_head_attention positional_encoding residual rms_norm
 separable_conv2d simple_rnn time_distributed transformer_decoder_block transformer_encoder_block
 """.split()
