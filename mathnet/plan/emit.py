@@ -212,8 +212,11 @@ class Emitter:
         if source.size == 0:
             return
         shape, (s, t) = collapse(source.shape, (source.strides, target.strides))
-        if len(shape) > COPY_RANK:
-            raise AssertionError(f"copy of rank {len(shape)}")  # array ranks are limited by the shape rules
+        if len(shape) > COPY_RANK:  # one copy for each index of the outermost axis
+            for index in range(shape[0]):
+                part = source.with_shape(shape[1:], s[1:], index * s[0])
+                self.copy(part, target.with_shape(shape[1:], t[1:], index * t[0]))
+            return
         self.kernel(
             "copy",
             [source],

@@ -228,3 +228,26 @@ def test_the_stated_bytes_are_those_that_a_run_takes():
     )
     plan(arrays((64, 100), (100, 50)))
     assert plan.program.idle_bytes == plan.nbytes > plan.arena_bytes > 0
+
+
+@pytest.mark.parametrize("axes", [(0, 2, 4), (1, 3), (0, 2, 4, 6), (5,)])
+def test_many_axes_reduced_in_turns(axes):
+    shape = (2, 3, 2, 2, 3, 2, 2)
+    (x,) = given(shape, dtype=F64)
+    (ax,) = arrays(shape, dtype=F64)
+    plan = compile_graph(
+        Graph([x], [F["sum"](F["exp"](x), axis=axes), F["max"](x, axis=axes, keepdims=True)])
+    )
+    total, largest = plan([ax])
+    np.testing.assert_allclose(total, np.exp(ax).sum(axes), rtol=1e-13)
+    np.testing.assert_array_equal(largest, ax.max(axes, keepdims=True))
+
+
+def test_many_axes_broadcast_and_transposed():
+    a, b = (2, 1, 3, 1, 2, 1, 3, 1), (1, 2, 1, 3, 1, 2, 1, 2)
+    x, y = given(a, b, dtype=F64)
+    ax, ay = arrays(a, b, dtype=F64)
+    plan = compile_graph(Graph([x, y], [x * y, F["transpose"](x * y, (7, 1, 6, 0, 5, 2, 4, 3))]))
+    product, moved = plan([ax, ay])
+    np.testing.assert_array_equal(product, ax * ay)
+    np.testing.assert_array_equal(moved, (ax * ay).transpose(7, 1, 6, 0, 5, 2, 4, 3))
