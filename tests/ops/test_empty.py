@@ -27,7 +27,7 @@ BATCHES = {
     "take": (lambda x: mn.take(x, [0, 2], axis=1), lambda n: (n, 4)),
     "concatenate": (lambda x: mn.concatenate([x, x, np.ones((1, 4))]), lambda n: (n, 4)),
     "stack": (lambda x: mn.stack([x, x]), lambda n: (n, 4)),
-    "pad": (lambda x: mn.pad(x, 1, 0.5), lambda n: (n, 4)),
+    "pad": (lambda x: mn.pad(x, 1, constant_values=0.5), lambda n: (n, 4)),
     "reshape": (lambda x: mn.reshape(x, (x.shape[0] * 2, 2)), lambda n: (n, 4)),
     "slice": (lambda x: x[::-1, ::2], lambda n: (n, 4)),
     "broadcast_to": (lambda x: mn.broadcast_to(x, (3, *x.shape)), lambda n: (n, 4)),
