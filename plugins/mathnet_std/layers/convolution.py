@@ -3,7 +3,8 @@
 from typing import Any, ClassVar
 
 import mathnet as mn
-from mathnet_std.layers.windows import check_axes, numbers, positive
+from mathnet_std.layers.arguments import positive
+from mathnet_std.layers.windows import check_axes, numbers
 
 
 class _Convolution(mn.Layer):

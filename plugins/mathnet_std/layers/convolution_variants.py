@@ -3,7 +3,8 @@
 from typing import Any
 
 import mathnet as mn
-from mathnet_std.layers.windows import check_axes, numbers, positive
+from mathnet_std.layers.arguments import positive
+from mathnet_std.layers.windows import check_axes, numbers
 
 
 @mn.layer("conv2d_transpose")

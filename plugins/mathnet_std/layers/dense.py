@@ -3,6 +3,7 @@
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.layers.arguments import positive
 
 
 @mn.layer("dense")
@@ -39,9 +40,7 @@ class Dense(mn.Layer):
         bias_constraint: Any = None,
         name: str | None = None,
     ) -> None:
-        if isinstance(units, bool) or not hasattr(units, "__index__") or units.__index__() < 1:
-            raise mn.ArgumentError(f"Dense: units must be a positive integer, not {units!r}")
-        self.units = units.__index__()
+        self.units = positive("Dense", "units", units)
         self.activation = mn.activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer

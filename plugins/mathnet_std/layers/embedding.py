@@ -3,7 +3,7 @@
 from typing import Any
 
 import mathnet as mn
-from mathnet_std.layers.windows import positive
+from mathnet_std.layers.arguments import positive
 
 
 @mn.layer("embedding")

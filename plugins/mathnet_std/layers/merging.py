@@ -3,13 +3,7 @@
 from typing import Any
 
 import mathnet as mn
-
-
-def _product(sizes: tuple) -> Any:
-    total: Any = 1
-    for size in sizes:
-        total = total * size
-    return total
+from mathnet_std.layers.shaping import product
 
 
 class _Merge(mn.Layer):
@@ -181,7 +175,7 @@ class Dot(_Merge):
         if self.normalize:
             a, b = (v * (1.0 / mn.sqrt(mn.sum(mn.square(v), axis=-1, keepdims=True) + 1e-12)) for v in (a, b))
         left, right = a.shape[1:-1], b.shape[1:-1]
-        a = mn.reshape(a, (a.shape[0], _product(left), a.shape[-1]))
-        b = mn.reshape(b, (b.shape[0], _product(right), b.shape[-1]))
+        a = mn.reshape(a, (a.shape[0], product(left), a.shape[-1]))
+        b = mn.reshape(b, (b.shape[0], product(right), b.shape[-1]))
         y = mn.matmul(a, mn.transpose(b, (0, 2, 1)))
         return mn.reshape(y, (y.shape[0], *left, *right) if left or right else (y.shape[0], 1))

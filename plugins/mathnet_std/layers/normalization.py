@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.layers.arguments import positive
 
 
 def _epsilon(layer: str, value: Any) -> float:
@@ -243,9 +244,8 @@ class GroupNorm(_ByChannel):
         gamma_constraint: Any = None,
         name: str | None = None,
     ) -> None:
-        if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
-            raise mn.ArgumentError(f"GroupNorm: groups must be a positive integer, not {groups!r}")
-        self.groups, self.epsilon = groups, _epsilon("GroupNorm", epsilon)
+        self.groups = positive("GroupNorm", "groups", groups)
+        self.epsilon = _epsilon("GroupNorm", epsilon)
         self.center, self.scale = center, scale
 
     def call(self, x: Any) -> Any:

@@ -3,9 +3,11 @@
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.layers.arguments import positive
 
 
-def _product(sizes: tuple) -> Any:
+def product(sizes: tuple) -> Any:
+    """The number of elements; sizes may be unknown ones."""
     total: Any = 1
     for size in sizes:
         total = total * size
@@ -24,7 +26,7 @@ class Flatten(mn.Layer):
     def call(self, x: Any) -> Any:
         if x.ndim < 1:
             raise mn.ShapeError("the input must have a batch axis")
-        return mn.reshape(x, (x.shape[0], _product(x.shape[1:])))
+        return mn.reshape(x, (x.shape[0], product(x.shape[1:])))
 
 
 @mn.layer("reshape")
@@ -49,16 +51,16 @@ class Reshape(mn.Layer):
             )
 
     def call(self, x: Any) -> Any:
-        given = _product(x.shape[1:])
+        given = product(x.shape[1:])
         target = self.target_shape
         if -1 in target:
-            known = _product(tuple(n for n in target if n != -1))
+            known = product(tuple(n for n in target if n != -1))
             if not isinstance(given, int) or known == 0 or given % known:
                 raise mn.ShapeError(f"{given} elements per example cannot be arranged as {target}")
             target = tuple(given // known if n == -1 else n for n in target)
-        elif _product(target) != given:
+        elif product(target) != given:
             raise mn.ShapeError(
-                f"{given} elements per example cannot be arranged as {target}, which has {_product(target)}"
+                f"{given} elements per example cannot be arranged as {target}, which has {product(target)}"
             )
         return mn.reshape(x, (x.shape[0], *target))
 
@@ -99,9 +101,7 @@ class RepeatVector(mn.Layer):
     """
 
     def __init__(self, n: int, name: str | None = None) -> None:
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise mn.ArgumentError(f"RepeatVector: n must be a positive integer, not {n!r}")
-        self.n = n
+        self.n = positive("RepeatVector", "n", n)
 
     def call(self, x: Any) -> Any:
         if x.ndim != 2:

@@ -22,13 +22,6 @@ def numbers(layer: str, argument: str, value: Any, axes: int, least: int = 1) ->
     return tuple(v.__index__() for v in values)
 
 
-def positive(layer: str, argument: str, value: Any) -> int:
-    """A positive integer."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 1:
-        raise mn.ArgumentError(f"{layer}: {argument} must be a positive integer, not {value!r}")
-    return value.__index__()
-
-
 def check_axes(input_shape: Any, axes: int) -> None:
     """Refuses an input that is no batch of channels over ``axes`` axes."""
     if isinstance(input_shape, list) or len(input_shape) != axes + 2:
