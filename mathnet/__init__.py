@@ -14,7 +14,7 @@ from mathnet.version import __version__ as __version__
 _HOMES = {
     "mathnet.derivatives": "custom_vjp grad hessian hvp jacobian jvp scan value_and_grad vjp",
     "mathnet.errors": (
-        "ArgumentError CheckError DTypeError DataError FileFormatError GradientError GraphError MathnetError "
+        "ArgumentError DTypeError DataError FileFormatError GradientError GraphError MathnetError "
         "PluginError PluginWarning ShapeError UnknownKeyError"
     ),
     "mathnet.functions": "function",

@@ -14,7 +14,6 @@ from mathnet.derivatives import scan as scan
 from mathnet.derivatives import value_and_grad as value_and_grad
 from mathnet.derivatives import vjp as vjp
 from mathnet.errors import ArgumentError as ArgumentError
-from mathnet.errors import CheckError as CheckError
 from mathnet.errors import DTypeError as DTypeError
 from mathnet.errors import DataError as DataError
 from mathnet.errors import FileFormatError as FileFormatError

@@ -38,10 +38,6 @@ class GradientError(MathnetError):
     """A derivative does not exist, or a gradient check failed."""
 
 
-class CheckError(MathnetError, AssertionError):
-    """A conformance check failed."""
-
-
 class FileFormatError(MathnetError, ValueError):
     """A file is not what its reader expects."""
 

@@ -11,7 +11,6 @@ from itertools import count
 
 from mathnet.errors import ShapeError
 
-Size = "int | Dim"
 _serial = count()
 
 

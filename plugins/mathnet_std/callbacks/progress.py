@@ -35,9 +35,8 @@ class Progress(mn.Callback):
         )
 
     def on_step_end(self, trainer: Any, step: int, loss: float) -> None:
-        if self._bar is not None and self._bar.update(
-            1
-        ):  # true when the bar was drawn: formatting every loss would cost more than a step
+        # update is true when the bar was drawn: formatting every loss would cost more than a step
+        if self._bar is not None and self._bar.update(1):
             self._bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
 
     def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, float]) -> None:
