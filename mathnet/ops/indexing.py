@@ -224,3 +224,22 @@ def scatter_add(x: Any, indices: Any, size: Any, axis: int = 0) -> Tensor:
     front = moveaxis(x, tuple(range(position, position + indices.ndim)), tuple(range(indices.ndim)))
     rows = size if isinstance(size, Dim) else size.__index__()
     return moveaxis(SCATTER_ADD(front, indices, rows=rows), 0, position)
+
+
+@graph_function
+def embedding(indices: Any, weight: Any) -> Tensor:
+    """Rows of ``weight`` at integer indices, as PyTorch's function of that name.
+
+    indices int64 of any shape, weight (rows, width) → (…, width).  Raises DataError for an index outside of 0 … rows−1.
+
+    >>> import mathnet as mn
+    >>> mn.embedding([[1, 0]], [[1.0, 2.0], [3.0, 4.0]])
+    array([[[3., 4.],
+            [1., 2.]]])
+    """
+    weight = as_tensor(weight, "embedding: weight")
+    if weight.ndim != 2:
+        raise ShapeError(
+            f"embedding: weight must have two axes (rows, width), but its shape is {show_shape(weight.shape)}"
+        )
+    return take(weight, indices)

@@ -54,6 +54,7 @@ def mathnet_layers() -> dict[str, str]:
             gaussian_noise="GaussianNoise",
         ),
         **_references("layers.embedding", embedding="Embedding"),
+        **_references("layers.masking", masking="Masking"),
         **_references("layers.recurrent", simple_rnn="SimpleRNN", lstm="LSTM", gru="GRU"),
         **_references(
             "layers.sequence_wrapping",
