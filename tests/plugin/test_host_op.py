@@ -111,3 +111,37 @@ def test_results_are_checked(result, error, message):
         Wrong()(X)
     with pytest.raises(error, match=f"host operation 'wrong'.*{message}"):
         mn.function(lambda x: Wrong()(x))(X)
+
+
+def test_an_error_of_the_operation_comes_out_of_a_step_that_changes_nothing():
+    broken = []
+
+    class Fragile(mn.HostOp):
+        def shape(self, x):
+            return x.shape
+
+        def forward(self, x):
+            if broken:
+                raise broken[0]
+            return x
+
+        def vjp(self, dy, x, *, out):
+            return (dy,)
+
+    x = mn.Input((5,))
+    model = mn.Model(x, mn.layers.Dense(2)(Fragile()(x)))
+    trainer = mn.Trainer(model, loss="mse", optimizer="adam")
+    y = np.zeros((3, 2))
+    trainer.step(X, y)
+    model(X)
+    before = {name: value.copy() for name, value in model.parameters.items()}
+    for error in (ValueError("inner"), KeyboardInterrupt()):
+        broken[:] = [error]
+        for call in (lambda: trainer.step(X, y), lambda: trainer.steps(X, y, batch_size=3), lambda: model(X)):
+            with pytest.raises(type(error)):
+                call()
+    assert trainer.step_count == 1
+    for name, value in before.items():
+        np.testing.assert_array_equal(model.parameters[name], value)
+    broken.clear()
+    trainer.step(X, y)

@@ -203,7 +203,9 @@ cdef class Call:
             if self.lock is not None:
                 self.lock.give()
         if error is not None:
-            raise error if self.worded is None else self.worded(error, as_tuple(args, self.n_inputs))
+            if self.worded is None or not isinstance(error, StatusError):  # a host operation or a signal handler raised
+                raise error
+            raise self.worded(error, as_tuple(args, self.n_inputs))
         return result
 
     cdef inline object scalar_result(self, Argument *argument, Workspace workspace):
