@@ -327,7 +327,10 @@ def custom_vjp(f: Callable, vjp: Callable, jvp: Callable | None = None) -> Calla
         )
         return unflatten(shape, [nodes] if isinstance(nodes, Tensor) else nodes)
 
-    return _transformed(build, f, "custom_vjp")
+    def call(*args: Any, **settings: Any) -> Any:
+        return run(functools.partial(build, **settings), args, {}, "custom_vjp")
+
+    return functools.update_wrapper(call, f, updated=()) if hasattr(f, "__name__") else call
 
 
 def _refuse_captured(

@@ -434,6 +434,20 @@ def test_custom_vjp_of_many_arguments_results_and_settings():
     assert pullback((1.0, 100.0)) == (310.0, (0.0,))
 
 
+def test_custom_vjp_leaves_settings_as_they_are():
+    seen = []
+
+    def scaled(x, factor=2.0):
+        seen.append(factor)
+        return x * factor
+
+    f = mn.custom_vjp(scaled, lambda dy, x, out, factor=2.0: dy * factor * 10)
+    assert f(3.0) == 6.0
+    assert f(3.0, factor=0.5) == 1.5
+    assert mn.grad(lambda x: f(x, factor=0.5))(3.0) == 5.0
+    assert seen == [2.0, 0.5, 0.5]
+
+
 def test_custom_vjp_sees_the_result():
     f = mn.custom_vjp(lambda x: mn.exp(x), lambda dy, x, out: dy * out)
     np.testing.assert_allclose(mn.grad(f)(1.5), np.exp(1.5))
