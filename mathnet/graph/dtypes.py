@@ -13,6 +13,8 @@ import numpy as np
 from mathnet.errors import DTypeError
 
 BOOL, INT64, FLOAT32, FLOAT64, UINT8 = (np.dtype(n) for n in ("bool", "int64", "float32", "float64", "uint8"))
+# Types of arrays; those of bytes are integers like any, so they become int64.
+_ARRAYS = frozenset((BOOL, INT64, FLOAT32, FLOAT64))
 _RANK = {BOOL: 0, UINT8: 1, INT64: 1, FLOAT32: 2, FLOAT64: 3}
 _KIND = {BOOL: 0, UINT8: 1, INT64: 1, FLOAT32: 2, FLOAT64: 2}
 
@@ -23,7 +25,7 @@ def is_float(dtype: np.dtype) -> bool:
 
 def graph_dtype(dtype: object, where: str) -> np.dtype:
     """The graph's type for an array of ``dtype``: float16 → float32, every integer → int64, any byte order; others are refused by name."""
-    if isinstance(dtype, np.dtype) and dtype in _RANK:
+    if isinstance(dtype, np.dtype) and dtype in _ARRAYS:
         return dtype
     try:
         found = np.dtype(dtype).newbyteorder("=")  # type: ignore[call-overload]
@@ -31,7 +33,7 @@ def graph_dtype(dtype: object, where: str) -> np.dtype:
         raise DTypeError(
             f"{where}: {dtype!r} is no element type; use float32, float64, int64 or bool"
         ) from None
-    if found in (FLOAT32, FLOAT64, INT64, BOOL):
+    if found in _ARRAYS:
         return found
     if found.kind in "iu":
         return INT64

@@ -218,8 +218,18 @@ def test_arrays_of_every_kind_are_read_and_not_written(name):
     for array in (np.asfortranarray(base), frozen, swapped, misaligned, base.tolist()):
         np.testing.assert_array_equal(function(array), function(base))
     np.testing.assert_array_equal(function(base[::2, ::-1]), function(base[::2, ::-1].copy()))
-    for small in (np.float16,) if name == "softmax" else (np.float16, np.int8, np.uint16, np.int64):
+    for small in (np.float16,) if name == "softmax" else (np.float16, np.int8, np.uint8, np.uint16, np.int64):
         assert np.asarray(function(base.astype(small))).dtype in (np.float32, np.float64, np.int64)
+
+
+def test_bytes_are_integers():
+    x = np.array([[200, 100], [7, 255]], np.uint8)
+    assert mn.add(x, 100).dtype == np.int64
+    np.testing.assert_array_equal(mn.add(x, 100), x.astype(int) + 100)
+    assert mn.multiply(np.ones(2, np.float32), x).dtype == np.float32
+    assert mn.sum(x) == 562
+    assert mn.max(x) == 255
+    np.testing.assert_array_equal(mn.function(lambda a: a - 300)(x), x.astype(int) - 300)
 
 
 def test_a_result_belongs_to_the_caller():
