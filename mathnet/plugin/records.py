@@ -7,6 +7,7 @@ conformance kit needs to know (``gradient``, ``static``).
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -213,9 +214,33 @@ class InitializerRecord(Record):
 
 
 class OptimizerRecord(Record):
-    """A class with ``init(param)`` and ``update(param, grad, state, learning_rate)``, or with ``minimize(evaluate, theta, state)``."""
+    """A class with ``init(param)`` and ``update(param, grad, state, learning_rate)``, or with ``minimize(evaluate, theta, state)``.
+
+    The constructor's ``learning_rate`` is kept as an attribute when ``__init__`` does not do it: ``update`` is given it as an argument.
+    """
 
     kind, plural, takes, methods = "optimizer", "optimizers", ("class",), (("init", "update"), ("minimize",))
+
+    def check(self) -> None:
+        super().check()
+        if "learning_rate" in self.settings:
+            _keep_argument(self.object, "learning_rate")
+
+
+def _keep_argument(made: type, name: str) -> None:
+    """Lets the constructor of ``made`` set the attribute ``name`` to the argument of that name when it leaves it unset."""
+    constructor = made.__init__  # type: ignore[misc]
+    signature = inspect.signature(constructor)
+
+    @functools.wraps(constructor)
+    def keeping(self: Any, *args: Any, **kwargs: Any) -> None:
+        constructor(self, *args, **kwargs)
+        if not hasattr(self, name):
+            bound = signature.bind(self, *args, **kwargs)
+            bound.apply_defaults()
+            setattr(self, name, bound.arguments[name])
+
+    made.__init__ = keeping  # type: ignore[misc]
 
 
 class LayerRecord(Record):

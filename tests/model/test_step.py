@@ -284,6 +284,34 @@ def test_a_users_optimizer_with_scalars_and_names():
     assert len(counts) == 1 and float(counts[0].array) == 5.0  # one count for all parameters
 
 
+def test_a_learning_rate_that_the_constructor_does_not_keep():
+    """``update`` is given it as an argument, so a constructor may leave it at that."""
+
+    @mn.optimizer("plain_descent")
+    class PlainDescent:
+        def __init__(self, learning_rate=0.25, direction=-1.0):
+            self.direction = direction
+
+        def init(self, param):
+            return {}
+
+        def update(self, param, grad, state, learning_rate):
+            return param + self.direction * learning_rate * grad, state
+
+    for optimizer, rate in (
+        (PlainDescent(), 0.25),
+        (PlainDescent(0.5), 0.5),
+        (PlainDescent(direction=-1.0), 0.25),
+    ):
+        model = build()
+        book = Textbook(model)
+        trainer = mn.Trainer(model, loss="mse", optimizer=optimizer)
+        trainer.step(X, Y)
+        sgd(book, 1, rate=rate)
+        agree(model, book)
+        assert trainer.hyper["learning_rate"] == rate
+
+
 def test_scalars_that_differ_between_parameters_are_kept_apart():
     class Measuring:
         learning_rate = 0.1
