@@ -274,6 +274,8 @@ class Trainer:
         The last batch of an epoch holds what remains.  A further call goes on where this one stopped.  Ctrl-C ends it between two steps.
         """
         check_batch_size(batch_size)
+        if isinstance(count, bool) or not hasattr(count, "__index__") or count < 0:
+            raise ArgumentError(f"steps: count must be an integer from 0, not {count!r}")
         data = self.data(x, y, sample_weight)
         rows = len(data[0])
         losses = np.empty(count)

@@ -136,6 +136,9 @@ def test_wrong_arguments():
             mn.Trainer(model, **arguments)
     with pytest.raises(mn.ArgumentError, match=r"mn\.Model"):
         mn.Trainer(mn.layers.Dense(1), "mse", "sgd")
+    for count in (-1, 1.5, True):
+        with pytest.raises(mn.ArgumentError, match="count"):
+            mn.Trainer(model, "mse", "sgd").steps(np.zeros((4, 3)), np.zeros((4, 2)), count=count)
     x = mn.Input((3,))
     with pytest.raises(mn.ArgumentError, match="no trainable weights"):
         mn.Trainer(mn.Model(x, x * 2.0), "mse", "sgd")
