@@ -37,7 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return failed("interrupted")
-    except (OSError, UnicodeDecodeError) as error:
+    except (
+        OSError,
+        UnicodeDecodeError,
+        ImportError,
+    ) as error:  # ImportError: MATHNET_ISA names a missing table
         return failed(said(error))
     except Exception as error:
         from mathnet.errors import MathnetError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -171,6 +172,19 @@ def test_the_module_is_the_command() -> None:
         [sys.executable, "-m", "mathnet", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"mathnet {mathnet.__version__}\n"
+
+
+def test_a_table_that_is_not_there_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mathnet", "info"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MATHNET_ISA": "abacus"},
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("mathnet: MATHNET_ISA='abacus' ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_import_and_version_load_nothing_heavy() -> None:

@@ -129,14 +129,16 @@ class Loader:
 
         allowed, blocked = _names("MATHNET_PLUGINS"), _names("MATHNET_BLOCK") or []
         found = sorted(entry_points(group=GROUP), key=lambda e: (_distribution(e)[0], e.name, e.value))
-        installed = {normalized(_distribution(point)[0]) for point in found} | {normalized(STANDARD)}
-        for variable, names in (("MATHNET_PLUGINS", allowed or []), ("MATHNET_BLOCK", blocked)):
-            for name in names:
-                if name not in installed:
-                    raise PluginError(
-                        f"{variable} names {name!r}, but no installed distribution of that name has a mathnet plugin"
-                        + nearest(name, installed)
-                    )
+        installed = {normalized(_distribution(point)[0]) for point in found} | {
+            normalized(STANDARD),
+            "mathnet",
+        }
+        for name in allowed or []:
+            if name not in installed:  # it allows nothing, so nothing is loaded that should not be
+                warnings.warn(_not_installed("MATHNET_PLUGINS", name, installed), PluginWarning, stacklevel=2)
+        for name in blocked:
+            if name not in installed:  # what was meant would be imported
+                raise PluginError(_not_installed("MATHNET_BLOCK", name, installed))
         seen = set()
         for point in found:
             name, version = _distribution(point)
@@ -159,11 +161,20 @@ class Loader:
         with self._lock:
             self.load_standard()
             if isinstance(target, str):
-                target = _import(target)
+                try:
+                    target = _import(target)
+                except (ImportError, AttributeError, ValueError) as error:
+                    raise PluginError(f"{target!r} names no plugin module: {error}") from error
             record = record_of(target)
             if record is None and (inspect.isfunction(target) or inspect.isclass(target)):
                 raise PluginError(
                     f'{target!r} carries no record: decorate it, for example with @mn.activation("{target.__name__.lower()}")'
+                )
+            if record is None and (
+                target is None or isinstance(target, (bool, int, float, list, tuple, dict, set))
+            ):
+                raise PluginError(
+                    f"{target!r} is no plugin; give a decorated function or class, a plugin module or its name"
                 )
             module = (
                 target.__name__
@@ -328,6 +339,13 @@ def _distribution(point: EntryPoint) -> tuple[str, str | None]:
     if point.dist is None:
         return point.value.partition(":")[0].partition(".")[0], None
     return point.dist.name, point.dist.version
+
+
+def _not_installed(variable: str, name: str, installed: set[str]) -> str:
+    return (
+        f"{variable} names {name!r}, but no installed distribution of that name has a mathnet plugin"
+        + nearest(name, installed)
+    )
 
 
 def _import(value: str) -> Any:

@@ -180,11 +180,14 @@ def test_allow_list_and_block_list(install, swish, monkeypatch):
     monkeypatch.setenv("MATHNET_PLUGINS", "god-plugin")
     with (
         mn.Runtime(),
-        pytest.raises(
-            mn.PluginError, match=r"MATHNET_PLUGINS names 'god-plugin', .*did you mean 'good-plugin'"
-        ),
+        pytest.warns(
+            mn.PluginWarning, match=r"MATHNET_PLUGINS names 'god-plugin', .*did you mean 'good-plugin'"
+        ) as warned,
     ):
-        mn.activations.get("swish")
+        assert mn.activations.get("relu").key == "relu"  # a name too many keeps nothing else from working
+        with pytest.raises(mn.UnknownKeyError):
+            mn.activations.get("swish")
+    assert len(warned) == 1
 
 
 REPLACING = """

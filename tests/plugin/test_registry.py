@@ -98,6 +98,12 @@ def test_what_carries_no_record_cannot_be_registered(runtime):
         mn.register(lambda x: x)
 
 
+@pytest.mark.parametrize("value", [3, None, [], {"swish": 1}, "no_such_module_anywhere", "json:no_such_name"])
+def test_what_is_no_plugin_cannot_be_registered(runtime, value):
+    with pytest.raises(mn.PluginError, match=r"is no plugin|names no plugin module"):
+        mn.register(value)
+
+
 def test_origin_of_a_built_in_key():
     origin = mn.plugins.origin("layer", "dense")
     assert (origin.distribution, origin.module) == ("mathnet_std", "mathnet_std.layers.dense")
