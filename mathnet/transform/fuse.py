@@ -185,16 +185,13 @@ class _Merger:
 
     def _split(self, members: list[Node]) -> None:
         """One unit, or several where the machine's limits ask for it: pieces in order, so later ones only read earlier ones."""
-        if self._fits(members):
-            self._region(members)
-            return
-        piece: list[Node] = []
-        for node in members:
-            if piece and not self._fits([*piece, node]):
-                self._region(piece)
-                piece = []
-            piece.append(node)
-        self._region(piece)
+        start = 0
+        while start < len(members):
+            size = min(len(members) - start, _MAX_NODES)
+            while not self._fits(members[start : start + size]):
+                size = size // 2 + 1  # up to 4 nodes always fit
+            self._region(members[start : start + size])
+            start += size
 
     def _fits(self, nodes: list[Node]) -> bool:
         if len(nodes) <= 4:
