@@ -29,6 +29,7 @@ _HOMES = {
     "mathnet.plugin.hookspecs": "hookimpl",
     "mathnet.plugin.host": "Runtime register seed",
     "mathnet.plugin.host_op": "HostOp",
+    "mathnet.study.formula": "formula",
     "mathnet.testing": "check_gradient",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -51,6 +51,7 @@ from mathnet.plugin.host import Runtime as Runtime
 from mathnet.plugin.host import register as register
 from mathnet.plugin.host import seed as seed
 from mathnet.plugin.host_op import HostOp as HostOp
+from mathnet.study.formula import formula as formula
 from mathnet.testing import check_gradient as check_gradient
 from mathnet import activations as activations
 from mathnet import callbacks as callbacks

@@ -114,7 +114,13 @@ def parser() -> argparse.ArgumentParser:
     plugins.add_argument("--json", action="store_true", help="print a list with one object a plugin")
     plugins.set_defaults(run=run_plugins)
 
-    info = commands.add_parser("info", help="version, instruction set, threads, NumPy, plugins")
+    info = commands.add_parser(
+        "info",
+        help="version, instruction set, threads, NumPy, plugins",
+        description="Shows what is installed and how it runs here.",
+        epilog="example:\n  mathnet info\n",
+        formatter_class=raw,
+    )
     info.set_defaults(run=run_info)
 
     inspect = commands.add_parser(

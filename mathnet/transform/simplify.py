@@ -19,6 +19,11 @@ def simplify(graph: Graph) -> Graph:
     return prune(expand(graph).replace(_Merge()))
 
 
+def merge(graph: Graph) -> Graph:
+    """Numbers folded and equal nodes merged, with every operation as it was written."""
+    return graph.replace(_Merge())
+
+
 def runnable(op: Any) -> bool:
     """Whether a plan has instructions for ``op`` (else its expansion is used)."""
     return (

@@ -27,7 +27,7 @@ class Progress(mn.Callback):
     def on_epoch_begin(self, trainer: Any, epoch: int) -> None:
         if not self.always and not sys.stderr.isatty():
             return
-        from tqdm import tqdm  # type: ignore[import-untyped]
+        from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
         total = getattr(trainer, "steps_per_epoch", None)
         self._bar = tqdm(
