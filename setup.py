@@ -58,7 +58,7 @@ def kernel_tables() -> list[Extension]:
     families = [
         str(path.relative_to(ROOT))
         for pattern in ("*.pxi", "*.h")
-        for path in sorted((ROOT / KERNELS).glob(pattern))
+        for path in sorted((ROOT / KERNELS).rglob(pattern))
     ]
     tables = []
     for isa in chosen_isas():

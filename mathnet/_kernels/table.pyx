@@ -1,30 +1,30 @@
 """One kernel table: every kernel for one instruction set and one real type.
 
 setup.py builds this source once per table (``avx2_f32``, ``baseline_f64``, …).  A family of kernels stands in a
-``.pxi`` file; it registers its own entries in a function ``register_<family>``, so adding one takes two lines here.
+``.pxi`` file under ``families/``; it registers its own entries in a function ``register_<family>``, so adding one takes two lines here.
 The module offers nothing but the capsule ``__table__``, which ``dispatch.pyx`` and compiled plugins read.
 """
 
 include "table_entries.pxi"
 
-include "storage.pxi"
-include "elementwise.pxi"
-include "elementwise_reduce.pxi"
-include "elementwise_tiny.pxi"
-include "reduce.pxi"
-include "cumulative.pxi"
-include "copy.pxi"
-include "softmax.pxi"
-include "cross_entropy.pxi"
-include "rows.pxi"
-include "random.pxi"
-include "check.pxi"
-include "gemm.pxi"
-include "phase_rows.pxi"
-include "pooling.pxi"
-include "conv2d.pxi"
-include "conv2d_backward_input.pxi"
-include "conv2d_backward_weight.pxi"
+include "families/elementwise/storage.pxi"
+include "families/elementwise/elementwise.pxi"
+include "families/elementwise/elementwise_reduce.pxi"
+include "families/elementwise/elementwise_tiny.pxi"
+include "families/reduce.pxi"
+include "families/cumulative.pxi"
+include "families/copy.pxi"
+include "families/softmax.pxi"
+include "families/cross_entropy.pxi"
+include "families/rows.pxi"
+include "families/random.pxi"
+include "families/check.pxi"
+include "families/gemm.pxi"
+include "families/convolution/phase_rows.pxi"
+include "families/pooling.pxi"
+include "families/convolution/conv2d.pxi"
+include "families/convolution/conv2d_backward_input.pxi"
+include "families/convolution/conv2d_backward_weight.pxi"
 
 register_elementwise()
 register_reduce()
