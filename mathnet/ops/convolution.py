@@ -12,6 +12,7 @@ import numpy as np
 
 from mathnet.graph.op import Op, count, register
 from mathnet.graph.tensor import Spec, Tensor
+from mathnet.ops.convolution_algorithm import kernel_of
 from mathnet.ops.matmul import ACTIVATION_CODES
 from mathnet.ops.windows import Padding, Pair, out_size
 
@@ -131,9 +132,8 @@ class Conv2D(Convolution):
             x.shape, weight.shape, outputs[0].shape, bias=bias, activation=activation, **attrs
         )
         if outputs[0].size:
-            emit.kernel(
-                "conv2d_forward", [x, weight] if bias is None else [x, weight, bias], outputs, **fields
-            )
+            operands = [x, weight] if bias is None else [x, weight, bias]
+            emit.kernel(kernel_of("forward", fields), operands, outputs, **fields)
 
     def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
         bytes_moved = sum(count(s) * s.dtype.itemsize for s in (*inputs, *outputs))
@@ -178,12 +178,8 @@ class Conv2DBackwardInput(Convolution):
         if not dy.size:
             emit.fill(outputs[0], 0)
         else:
-            emit.kernel(
-                "conv2d_backward_input",
-                [dy, weight],
-                outputs,
-                **self.fields(outputs[0].shape, weight.shape, dy.shape, **attrs),
-            )
+            fields = self.fields(outputs[0].shape, weight.shape, dy.shape, **attrs)
+            emit.kernel(kernel_of("backward_input", fields), [dy, weight], outputs, **fields)
 
     def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
         bytes_moved = sum(count(s) * s.dtype.itemsize for s in (*inputs, *outputs))
@@ -238,12 +234,8 @@ class Conv2DBackwardWeight(Convolution):
         if not dy.size:
             emit.fill(outputs[0], 0)
         else:
-            emit.kernel(
-                "conv2d_backward_weight",
-                [x, dy],
-                outputs,
-                **self.fields(x.shape, outputs[0].shape, dy.shape, **attrs),
-            )
+            fields = self.fields(x.shape, outputs[0].shape, dy.shape, **attrs)
+            emit.kernel(kernel_of("backward_weight", fields), [x, dy], outputs, **fields)
 
     def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
         bytes_moved = sum(count(s) * s.dtype.itemsize for s in (*inputs, *outputs))
