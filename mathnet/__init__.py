@@ -24,18 +24,20 @@ _HOMES = {
     "mathnet.plugin.bases": "Layer",
     "mathnet.plugin.callback": "Callback",
     "mathnet.plugin.decorators": (
-        "activation callback constraint format initializer layer loss metric op optimizer regularizer schedule"
+        "activation callback constraint distribution format initializer layer loss metric op optimizer regularizer report "
+        "schedule"
     ),
     "mathnet.plugin.hookspecs": "hookimpl",
     "mathnet.plugin.host": "Runtime register seed",
     "mathnet.plugin.host_op": "HostOp",
+    "mathnet.plugin.report": "Report",
     "mathnet.study.formula": "formula",
     "mathnet.testing": "check_gradient",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = frozenset(
-    "activations callbacks constraints data errors initializers layers losses metrics ops optimizers plugins random regularizers "
-    "schedules testing".split()
+    "activations callbacks constraints data distributions errors formats initializers layers losses metrics ops optimizers "
+    "plugins random regularizers reports schedules testing".split()
 )
 
 

@@ -209,14 +209,27 @@ def add_use(commands: argparse._SubParsersAction) -> None:
 
     export = commands.add_parser(
         "export",
-        help="weights of a model file in another format",
-        description="Writes the weights and running values of a model file, by name, as .npz.",
+        help="a model file in another format",
+        description="Writes a model in the format that the suffix of OUT names: .npz holds the weights by name, plugins bring others. "
+        "FILE may be of any format that can be read; OUT.mathnet makes a model file of it.",
         epilog="example:\n  mathnet export digits.mathnet digits.npz\n",
         formatter_class=raw,
     )
     export.add_argument("file", type=Path, metavar="FILE")
     export.add_argument("out", type=Path, metavar="OUT")
     export.set_defaults(run=run_export)
+
+    report = commands.add_parser(
+        "report",
+        help="what a study report says of a model file",
+        description="Prints a study report, by its key, of a model file.",
+        epilog="example:\n  mathnet report weights digits.mathnet\n",
+        formatter_class=raw,
+    )
+    report.add_argument("key", metavar="KEY")
+    report.add_argument("file", type=Path, metavar="FILE")
+    report.add_argument("--json", action="store_true", help="print the text and the data as one object")
+    report.set_defaults(run=run_report)
 
     ops = commands.add_parser(
         "ops",
@@ -375,6 +388,13 @@ def run_export(options: argparse.Namespace) -> None:
 
     commands.export(options.file, options.out)
     print(f"written: {options.out}")
+
+
+def run_report(options: argparse.Namespace) -> None:
+    from mathnet import commands
+
+    found = commands.report(options.key, options.file)
+    print(json.dumps(found.as_dict(), ensure_ascii=False) if options.json else found)
 
 
 def run_ops(options: argparse.Namespace) -> None:

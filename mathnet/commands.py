@@ -1,9 +1,8 @@
-"""What ``mathnet train``, ``predict``, ``evaluate``, ``ops`` and ``export`` do; :mod:`mathnet.cli` reads their arguments."""
+"""What ``mathnet train``, ``predict``, ``evaluate``, ``ops``, ``export`` and ``report`` do; :mod:`mathnet.cli` reads their arguments."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -181,15 +180,18 @@ def _order(op: Any) -> str:
 
 
 def export(file: Path, out: Path) -> None:
-    """The weights and running values of a model file as ``.npz``, by name."""
-    exporters: dict[str, Callable[[Any, Path], None]] = {".npz": _export_npz}
-    write = exporters.get(out.suffix.lower())
-    if write is None:
-        raise mn.ArgumentError(f"{out}: only {', '.join(exporters)} can be written")
-    write(mn.load(file), out)
+    """A model file of any known format in another one, each found by its suffix; ``.mathnet`` is mathnet's own."""
+    model = _model(file)
+    if out.suffix.lower() == ".mathnet":
+        model.save(out)
+    else:
+        mn.formats.write(model, out)
 
 
-def _export_npz(model: Any, out: Path) -> None:
-    values = {**dict(model.parameters.items()), **dict(model.statistics.items())}
-    with open(out, "wb") as target:
-        np.savez(target, **{name: np.asarray(value) for name, value in values.items()})  # type: ignore[arg-type]
+def _model(file: Path) -> Any:
+    return mn.formats.read(file) if mn.formats.reads(file) else mn.load(file)
+
+
+def report(key: str, file: Path) -> mn.Report:
+    """What the study report ``key`` says of a model file."""
+    return mn.Report.of(mn.reports.get(key)(_model(file)), key)

@@ -28,12 +28,22 @@ ROOMS = (
     ("transform",),
     ("plan",),
     ("plugin",),
-    ("activations", "callbacks", "constraints", "formats", "initializers", "layers", "losses", "metrics"),
-    ("optimizers", "plugins", "regularizers", "schedules"),
+    (
+        "activations",
+        "callbacks",
+        "constraints",
+        "distributions",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+    ),
+    ("optimizers", "plugins", "regularizers", "reports", "schedules"),
     ("functions",),
     ("derivatives",),
-    ("random", "linalg", "distributions"),
+    ("random", "linalg"),
     ("model",),
+    ("formats",),
     ("study",),
     ("testing",),
     ("data",),
@@ -174,7 +184,12 @@ def named(modules: Mapping[str, str], keys: set[str], classes: set[str]) -> list
 
 CORE = sources(ROOT / "mathnet")
 STANDARD = sources(ROOT / "plugins" / "mathnet_std")
-NAMESPACES = frozenset(room for line in ROOMS[9:11] for room in line) | {"random", "testing", "linalg"}
+NAMESPACES = frozenset(room for line in ROOMS[9:11] for room in line) | {
+    "formats",
+    "random",
+    "testing",
+    "linalg",
+}
 
 
 def test_imports_run_downward() -> None:

@@ -54,7 +54,7 @@ def write(
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[str]:
-    """The name of a temporary file beside ``path`` that takes its place at the end, when all is on disk.
+    """The name of a temporary file beside ``path``, of the same suffix, that takes its place at the end, when all is on disk.
 
     After an error ``path`` is as it was before, and nothing else is left behind.
     """
@@ -64,7 +64,7 @@ def replacing(path: str | os.PathLike) -> Iterator[str]:
         raise FileNotFoundError(f"{os.fspath(path)}: the folder {folder} does not exist")
     if os.path.isdir(target):
         raise IsADirectoryError(f"{os.fspath(path)} is a folder, not a file")
-    temporary = os.path.join(folder, f".{os.path.basename(target)}.{secrets.token_hex(6)}.tmp")
+    temporary = os.path.join(folder, f".{secrets.token_hex(6)}.tmp.{os.path.basename(target)}")
     try:
         yield temporary
         _settle(temporary, target)

@@ -76,6 +76,8 @@ optimizer = _decorator("optimizer")
 layer = _decorator("layer")
 callback = _decorator("callback")
 op = _decorator("op")
+distribution = _decorator("distribution")
 format = _decorator("format")
+report = _decorator("report")
 
 __all__: list[Any] = [*KINDS]

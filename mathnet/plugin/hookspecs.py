@@ -190,6 +190,27 @@ def mathnet_ops() -> Records:
 
 
 @hookspec
+def mathnet_distributions() -> Records:
+    """Probability distributions: classes with ``log_prob(x)`` and ``sample(shape=(), seed=None)``.
+
+    @mn.distribution("half_line")
+    class HalfLine:
+        def __init__(self, rate=1.0):
+            self.rate = rate
+
+        def log_prob(self, x):
+            return mn.where(x >= 0.0, mn.log(self.rate) - self.rate * x, -np.inf)
+
+        def sample(self, shape=(), seed=None):
+            return np.random.default_rng(seed).exponential(1.0 / self.rate, shape)
+
+    @mn.hookimpl
+    def mathnet_distributions():
+        return [HalfLine]
+    """
+
+
+@hookspec
 def mathnet_formats() -> Records:
     """File formats: classes with ``suffixes`` and ``write(model, path)``, ``read(path)`` or both.
 
@@ -205,4 +226,20 @@ def mathnet_formats() -> Records:
     @mn.hookimpl
     def mathnet_formats():
         return [WeightsText]
+    """
+
+
+@hookspec
+def mathnet_reports() -> Records:
+    """Study reports: functions of a model or a trainer that return ``mn.Report(text, data)`` or a text.
+
+    @mn.report("largest_weights")
+    def largest_weights(model, count=3):
+        largest = {name: float(np.abs(w).max()) for name, w in model.parameters.items()}
+        ranked = sorted(largest, key=largest.get, reverse=True)[:count]
+        return mn.Report("\\n".join(f"{name}: {largest[name]:.4g}" for name in ranked), largest)
+
+    @mn.hookimpl
+    def mathnet_reports():
+        return [largest_weights]
     """

@@ -40,8 +40,10 @@ def _attribute(record: Record, name: str) -> Any:
     return Factory(record)
 
 
-def namespace(kind: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], Callable[..., Any]]:
-    """``__getattr__``, ``__dir__`` and ``get`` of the module that holds the objects of ``kind``."""
+def namespace(
+    kind: str, *functions: str
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], Callable[..., Any]]:
+    """``__getattr__``, ``__dir__`` and ``get`` of the module that holds the objects of ``kind``, and ``functions`` of its own."""
     plural = KINDS[kind].plural
 
     def __getattr__(name: str) -> Any:
@@ -54,7 +56,7 @@ def namespace(kind: str) -> tuple[Callable[[str], Any], Callable[[], list[str]],
         return _attribute(record, name)
 
     def __dir__() -> list[str]:
-        return ["get", *current_runtime().registry.names(kind)]
+        return ["get", *functions, *current_runtime().registry.names(kind)]
 
     def get(key: Any, /, **config: Any) -> Any:
         return current_runtime().registry.get(kind, key, **config)

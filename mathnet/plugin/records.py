@@ -261,17 +261,46 @@ class OpRecord(Record):
     kind, plural, base = "op", "ops", "HostOp"
 
 
+class DistributionRecord(Record):
+    """A class of probability distributions with ``log_prob(x)`` and ``sample(shape=(), seed=None)``.
+
+    Its constructor takes the parameters.  It may have more: ``cdf``, ``entropy``, ``rsample``, ``fit``, ``mean``, ``variance``, ``stddev``.
+    """
+
+    kind, plural, takes = "distribution", "distributions", ("class",)
+    methods = (("log_prob", "sample"),)
+
+
 class FormatRecord(Record):
-    """A class with ``suffixes`` and ``write(model, path)`` or ``read(path)``."""
+    """A class with ``suffixes`` and ``write(model, path)``, ``read(path)`` or both."""
 
     kind, plural, takes, methods = "format", "formats", ("class",), (("write",), ("read",))
+
+    def check(self) -> None:
+        super().check()
+        suffixes = getattr(self.object, "suffixes", None)
+        if (
+            not isinstance(suffixes, (tuple, list))
+            or not suffixes
+            or any(not isinstance(s, str) or not re.fullmatch(r"\.[a-z0-9][a-z0-9._-]*", s) for s in suffixes)
+        ):
+            raise PluginError(
+                f"@mn.format({self.key!r}): class {self.object.__name__} must have suffixes, a tuple of lower-case file suffixes "
+                f"such as ('.npz',), not {suffixes!r}"
+            )
+
+
+class ReportRecord(Record):
+    """``f(model, **settings)`` → a ``mn.Report``, or a text; ``model`` is a model or a trainer."""
+
+    kind, plural, arguments = "report", "reports", ("model",)
 
 
 KINDS: dict[str, type[Record]] = {
     record.kind: record
     for record in (
         ActivationRecord, RegularizerRecord, ConstraintRecord, LossRecord, MetricRecord, ScheduleRecord, InitializerRecord,
-        OptimizerRecord, LayerRecord, CallbackRecord, OpRecord, FormatRecord,
+        OptimizerRecord, LayerRecord, CallbackRecord, OpRecord, DistributionRecord, FormatRecord, ReportRecord,
     )
 }  # fmt: skip
 

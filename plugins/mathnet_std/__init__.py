@@ -167,3 +167,13 @@ def mathnet_callbacks() -> dict[str, str]:
         **_references("callbacks.terminate_on_nan", terminate_on_nan="TerminateOnNaN"),
         **_references("callbacks.csv_log", csv_log="CSVLog"),
     }
+
+
+@mn.hookimpl
+def mathnet_formats() -> dict[str, str]:
+    return _references("formats", npz="NPZ")
+
+
+@mn.hookimpl
+def mathnet_reports() -> dict[str, str]:
+    return _references("reports", weights="weights")

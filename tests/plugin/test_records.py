@@ -141,3 +141,10 @@ def test_arrays_may_be_settings():
         mn.initializer("from_array")(lambda shape, rng, value=0.0: np.broadcast_to(value, shape))
     )
     np.testing.assert_array_equal(record.make(np.arange(3.0))((2, 3), None), [[0, 1, 2], [0, 1, 2]])
+
+
+@pytest.mark.parametrize("suffixes", [(), ".txt", ("txt",), (".TXT",), None])
+def test_a_format_names_its_suffixes(suffixes):
+    body = {"write": lambda self, model, path: None, "suffixes": suffixes}
+    with pytest.raises(mn.PluginError, match=r"class Text must have suffixes, a tuple of lower-case"):
+        mn.format("text")(type("Text", (), body))
