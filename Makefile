@@ -45,7 +45,7 @@ docs: $(VENV)/.docs
 	$(python) -m sphinx -W --keep-going -q -b html docs build/docs
 
 bench: $(VENV)/.bench
-	$(python) -m benchmarks tiny $(ARGS)
+	$(python) -m benchmarks $(ARGS)
 
 build: $(VENV)/.build
 	rm -rf dist

@@ -1,0 +1,210 @@
+"""The workloads in PyTorch (eager, fused optimizers).  Importing this module without PyTorch raises ImportError."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks.workloads import BETA, Convolution, expression_data, mlp_data, xor_data
+
+Step = Callable[[], object]
+
+
+def set_threads(threads: int) -> None:
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+
+
+def training_step(model: nn.Module, x: np.ndarray, y: np.ndarray, optimizer: torch.optim.Optimizer) -> Step:
+    """A step of cross-entropy training; returns the loss as a number, so that it waits for the result."""
+    return _step(model, torch.from_numpy(x), torch.from_numpy(y), nn.CrossEntropyLoss(), optimizer)
+
+
+def _step(
+    model: nn.Module, x: torch.Tensor, y: torch.Tensor, loss: nn.Module, optimizer: torch.optim.Optimizer
+) -> Callable[[], float]:
+    def step() -> float:
+        optimizer.zero_grad()
+        value = loss(model(x), y)
+        value.backward()
+        optimizer.step()
+        return value.item()
+
+    return step
+
+
+def adam(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam(model.parameters(), 1e-3, fused=True)
+
+
+def xor_step() -> Callable[[], float]:
+    model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
+    x, y = map(torch.from_numpy, xor_data())
+    return _step(model, x, y, nn.MSELoss(), torch.optim.SGD(model.parameters(), 0.1))
+
+
+def mlp(parameters: Mapping[str, np.ndarray]) -> nn.Sequential:
+    """784-128-10 with the given weights; mathnet's kernels are (in, out), PyTorch's (out, in)."""
+    model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
+    with torch.no_grad():
+        for layer, name in ((model[0], "hidden"), (model[2], "logits")):
+            layer.weight.copy_(torch.from_numpy(np.array(parameters[f"{name}/kernel"]).T))
+            layer.bias.copy_(torch.from_numpy(np.array(parameters[f"{name}/bias"])))
+    return model
+
+
+def mlp_parameters(model: nn.Sequential) -> dict[str, np.ndarray]:
+    """The weights under mathnet's names and in its layout."""
+    found = {}
+    for layer, name in ((model[0], "hidden"), (model[2], "logits")):
+        found[f"{name}/kernel"] = layer.weight.detach().numpy().T
+        found[f"{name}/bias"] = layer.bias.detach().numpy()
+    return found
+
+
+def mlp_step(model: nn.Module) -> Step:
+    """One step with fused Adam."""
+    return training_step(model, *mlp_data(), adam(model))
+
+
+def expression() -> Callable[[], torch.Tensor]:
+    x = torch.from_numpy(expression_data())
+
+    def run() -> torch.Tensor:
+        with torch.inference_mode():
+            return x * torch.sigmoid(BETA * x)
+
+    return run
+
+
+def dense(*sizes: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inner, outer in itertools.pairwise(sizes):
+        layers += [nn.Linear(inner, outer), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def cnn() -> nn.Sequential:
+    def block(inner: int, outer: int) -> list[nn.Module]:
+        return [nn.Conv2d(inner, outer, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+
+    return nn.Sequential(*block(1, 32), *block(32, 64), nn.Flatten(), *dense(64 * 49, 128, 10))
+
+
+def vgg() -> nn.Sequential:
+    layers: list[nn.Module] = []
+    inner = 3
+    for outer in (64, 128, 256):
+        for _ in range(2):
+            layers += [nn.Conv2d(inner, outer, 3, padding=1, bias=False), nn.BatchNorm2d(outer), nn.ReLU()]
+            inner = outer
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 10))
+
+
+class _Recurrent(nn.Module):
+    def __init__(self, kind: str, features: int, units: int, outputs: int) -> None:
+        super().__init__()
+        self.layer = getattr(nn, kind)(features, units, batch_first=True)
+        self.dense = nn.Linear(units, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dense(self.layer(x)[0][:, -1])
+
+
+class _Transformer(nn.Module):
+    def __init__(self, tokens: int, width: int, heads: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(tokens, width)
+        self.block = nn.TransformerEncoderLayer(
+            width, heads, 4 * width, dropout=0.0, batch_first=True, norm_first=True, activation="gelu"
+        )
+        self.dense = nn.Linear(width, tokens)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dense(self.block(self.embedding(x))).transpose(1, 2)
+
+
+def network(name: str) -> nn.Module:
+    """The network of a training workload, by the name that workloads.py gives it."""
+    if name == "mlp":
+        return dense(784, 128, 10)
+    if name == "mlp-big":
+        return dense(784, 512, 512, 10)
+    if name in ("cnn", "vgg"):
+        return {"cnn": cnn, "vgg": vgg}[name]()
+    if name == "transformer":
+        return _Transformer(64, 128, 4)
+    return _Recurrent({"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}[name], 64, 128, 10)
+
+
+def train(name: str, x: np.ndarray, y: np.ndarray) -> Step:
+    model = network(name)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9) if name == "vgg" else adam(model)
+    return training_step(model, x, y, optimizer)
+
+
+def infer(name: str, x: np.ndarray) -> Step:
+    model = _Recurrent("LSTM", 16, 32, 4) if name == "lstm" else network(name)
+    return _inference(model.eval(), torch.from_numpy(x))
+
+
+def _inference(model: nn.Module, x: torch.Tensor) -> Step:
+    def run() -> torch.Tensor:
+        with torch.inference_mode():
+            return model(x)
+
+    return run
+
+
+def convolution(case: Convolution, x: np.ndarray, w: np.ndarray, b: np.ndarray) -> tuple[Step, Step]:
+    """Forward, and forward with the gradients of input, weights and bias."""
+
+    def f(x: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(x, w, b, case.stride, case.padding, case.dilation, case.groups)
+
+    return both(f, (x, w, b))
+
+
+def pooling(name: str, x: np.ndarray) -> Step:
+    functions = {
+        "max 2": lambda x: F.max_pool2d(x, 2),
+        "max 3, stride 2": lambda x: F.max_pool2d(x, 3, 2, 1),
+        "average 2": lambda x: F.avg_pool2d(x, 2),
+    }
+    return both(functions[name], (x,))[1]
+
+
+def activation(name: str, x: np.ndarray) -> tuple[Step, Step]:
+    return both(getattr(torch, name) if name in ("sigmoid", "tanh") else getattr(F, name), (x,))
+
+
+def both(f: Callable[..., torch.Tensor], arrays: Sequence[np.ndarray]) -> tuple[Step, Step]:
+    """f(arrays) without a graph, and f with its pullback of a fixed cotangent to all the arrays."""
+    tensors = [torch.from_numpy(array) for array in arrays]
+    leaves = [torch.from_numpy(array).requires_grad_() for array in arrays]
+    cotangent = torch.randn_like(f(*tensors))
+
+    def forward() -> torch.Tensor:
+        with torch.no_grad():
+            return f(*tensors)
+
+    return forward, lambda: torch.autograd.grad(f(*leaves), leaves, cotangent)
+
+
+def optimizer_pass(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Step:
+    leaf = torch.from_numpy(parameter.copy()).requires_grad_()
+    leaf.grad = torch.from_numpy(gradient)
+    if name == "adam":
+        return torch.optim.Adam([leaf], 1e-3, fused=True).step
+    return torch.optim.SGD([leaf], 0.01, momentum=0.9, fused=True).step
+
+
+def product(a: np.ndarray, b: np.ndarray) -> Step:
+    left, right = torch.from_numpy(a), torch.from_numpy(b)
+    return lambda: left @ right
