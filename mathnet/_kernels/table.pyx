@@ -25,6 +25,8 @@ include "families/pooling.pxi"
 include "families/convolution/conv2d.pxi"
 include "families/convolution/conv2d_backward_input.pxi"
 include "families/convolution/conv2d_backward_weight.pxi"
+include "families/convolution/winograd.pxi"
+include "families/convolution/winograd_backward_weight.pxi"
 
 register_elementwise()
 register_reduce()
@@ -38,5 +40,6 @@ register_check()
 register_gemm()
 register_pooling()
 register_conv2d()
+register_winograd()
 
 __table__ = publish_table()

@@ -1,0 +1,384 @@
+/* Winograd's minimal filtering for kernels of 3 taps (Lavin and Gray, Fast Algorithms for Convolutional Neural
+   Networks, 2016), over the vector types of simd.h.
+
+   Along one axis, 4 outputs of a filter are a polynomial product taken at 6 points: 0, p, -p, q, -q and infinity.
+
+       y = A' (G w * B' x)         x: 6 inputs, w: 3 taps, y: 4 outputs, *: point by point
+
+   p = sqrt(1/2) and q = sqrt(2) halve the error of the usual 1 and 2; p*q = 1 and q = 2p make the transforms short.
+   A tile of 3 outputs takes 5 inputs and leaves the point -q out.  Its B' is scaled by (point + q), which is what
+   the missing point adds to the denominators in G: both tiles share one G, hence the same transformed weights.
+
+   Points stand in an array of MN_POINTS; a tile of 3 leaves place MN_MISSING untouched.  In two dimensions the
+   transforms act on columns, then on rows: point (i, j) is number i * MN_POINTS + j.  The lanes are channels. */
+#ifndef MN_WINOGRAD_H
+#define MN_WINOGRAD_H
+
+#include "simd.h"
+#include "tile.h"
+
+#define MN_POINTS 6
+#define MN_MISSING 4
+#define MN_POINTS_2D (MN_POINTS * MN_POINTS)
+#define MN_TAPS 3
+#define MN_TAPS_2D (MN_TAPS * MN_TAPS)
+
+#define MN_P ((mn_real)0.70710678118654752440)
+#define MN_Q ((mn_real)1.41421356237309504880)
+#define MN_THIRD_P ((mn_real)(-2.0 / 3.0)) /* 1 / product of (p - other points) */
+#define MN_SIXTH_Q ((mn_real)(1.0 / 6.0))  /* the same of q */
+
+/* ---- along one axis; m is 4 or 3 outputs, a constant where these are inlined ---- */
+
+/* o = B' d: m + 2 inputs to points. */
+MN_INLINE void mn_points_of_input(const int m, const mn_vec *d, mn_vec *o)
+{
+    const mn_vec p = v_splat(MN_P), q = v_splat(MN_Q), half = v_splat((mn_real)0.5), two = v_splat(2);
+    const mn_vec h = v_fnma(half, d[1], d[3]);
+    if (m == 4) {
+        const mn_vec even_p = v_fnma(two, d[2], d[4]), odd_p = v_fnma(two, d[1], d[3]);
+        const mn_vec even_q = v_fnma(half, d[2], d[4]), five_halves = v_splat((mn_real)2.5);
+        o[0] = v_fnma(five_halves, d[2], d[0] + d[4]);
+        o[1] = v_fma(p, odd_p, even_p);
+        o[2] = v_fnma(p, odd_p, even_p);
+        o[3] = v_fma(q, h, even_q);
+        o[4] = v_fnma(q, h, even_q);
+        o[5] = v_fnma(five_halves, d[3], d[1] + d[5]);
+    } else {
+        const mn_vec e = d[2] * (mn_real)-1.5;
+        o[0] = v_fma(q, h, v_fnma(two, d[2], d[0]));
+        o[1] = v_fma(v_splat(3 * MN_P), d[3] - d[1], e);
+        o[2] = v_fma(p, d[3] + d[1], e);
+        o[3] = h * (2 * MN_Q);
+        o[5] = v_fnma(q, h, v_fnma(half, d[2], d[4]));
+    }
+}
+
+/* o = A' m: points to m outputs. */
+MN_INLINE void mn_outputs_of_points(const int m, const mn_vec *d, mn_vec *o)
+{
+    const mn_vec p = v_splat(MN_P), q = v_splat(MN_Q), half = v_splat((mn_real)0.5), two = v_splat(2);
+    const mn_vec sum_p = d[1] + d[2], odd_p = d[1] - d[2];
+    if (m == 4) {
+        const mn_vec sum_q = d[3] + d[4], odd_q = d[3] - d[4];
+        o[0] = d[0] + sum_p + sum_q;
+        o[1] = v_fma(q, odd_q, p * odd_p);
+        o[2] = v_fma(two, sum_q, half * sum_p);
+        o[3] = v_fma(v_splat(2 * MN_Q), odd_q, v_fma(v_splat(MN_P / 2), odd_p, d[5]));
+    } else {
+        o[0] = d[0] + sum_p + d[3];
+        o[1] = v_fma(q, d[3], p * odd_p);
+        o[2] = v_fma(two, d[3], v_fma(half, sum_p, d[5]));
+    }
+}
+
+/* o = A y: the adjoint, m gradients of outputs to points. */
+MN_INLINE void mn_points_of_gradient(const int m, const mn_vec *y, mn_vec *o)
+{
+    const mn_vec p = v_splat(MN_P), q = v_splat(MN_Q), half = v_splat((mn_real)0.5), two = v_splat(2);
+    const mn_vec even_p = v_fma(half, y[2], y[0]), even_q = v_fma(two, y[2], y[0]);
+    if (m == 4) {
+        const mn_vec odd_p = v_fma(half, y[3], y[1]), odd_q = v_fma(two, y[3], y[1]);
+        o[1] = v_fma(p, odd_p, even_p);
+        o[2] = v_fnma(p, odd_p, even_p);
+        o[3] = v_fma(q, odd_q, even_q);
+        o[4] = v_fnma(q, odd_q, even_q);
+    } else {
+        o[1] = v_fma(p, y[1], even_p);
+        o[2] = v_fnma(p, y[1], even_p);
+        o[3] = v_fma(q, y[1], even_q);
+    }
+    o[0] = y[0];
+    o[5] = y[m - 1];
+}
+
+/* o = G w: 3 taps to 6 points. */
+MN_INLINE void mn_points_of_taps(const mn_vec *w, mn_vec *o)
+{
+    const mn_vec even_p = v_fma(v_splat((mn_real)0.5), w[2], w[0]) * MN_THIRD_P, odd_p = w[1] * (MN_THIRD_P * MN_P);
+    const mn_vec even_q = v_fma(v_splat(2), w[2], w[0]) * MN_SIXTH_Q, odd_q = w[1] * (MN_SIXTH_Q * MN_Q);
+    o[0] = w[0];
+    o[1] = even_p + odd_p;
+    o[2] = even_p - odd_p;
+    o[3] = even_q + odd_q;
+    o[4] = even_q - odd_q;
+    o[5] = w[2];
+}
+
+/* o = G' d: the adjoint, 6 points to the gradients of 3 taps. */
+MN_INLINE void mn_gradients_of_points(const mn_vec *d, mn_vec *o)
+{
+    const mn_vec sum_p = (d[1] + d[2]) * MN_THIRD_P, odd_p = (d[1] - d[2]) * (MN_THIRD_P * MN_P);
+    const mn_vec sum_q = (d[3] + d[4]) * MN_SIXTH_Q, odd_q = (d[3] - d[4]) * (MN_SIXTH_Q * MN_Q);
+    o[0] = d[0] + sum_p + sum_q;
+    o[1] = odd_p + odd_q;
+    o[2] = v_fma(v_splat(2), sum_q, v_fma(v_splat((mn_real)0.5), sum_p, d[5]));
+}
+
+/* ---- a row of tiles, VL channels at a time ---- */
+
+/* Tiles side by side: first `fours` of 4 columns, then `threes` of 3. */
+typedef struct {
+    int64_t fours, threes;
+    int64_t begin, end;            /* columns that exist; those before and behind are zero */
+    const mn_real *line[MN_POINTS]; /* rows of the image from column `begin` on: VL channels per pixel */
+    mn_real *columns;              /* scratch: MN_POINTS rows of mn_tile_columns pixels */
+    mn_real *point[MN_POINTS_2D];  /* of the first tile; the next tile is `tile` elements further */
+    int64_t tile;
+} mn_tile_row;
+
+/* The two transforms of what goes in, with the same loops: of an image (gradient = 0), whose tiles overlap by two
+   pixels, and of a gradient (gradient = 1).  height is 4 or 3 rows of outputs. */
+MN_INLINE void mn_points_of_pixels(const int gradient, const int m, const mn_vec *d, mn_vec *o)
+{
+    if (gradient)
+        mn_points_of_gradient(m, d, o);
+    else
+        mn_points_of_input(m, d, o);
+}
+
+MN_INLINE void mn_tile_row_tiles(const int gradient, const int height, const int m, const mn_tile_row *r,
+                                 const mn_real *columns, int64_t width, int64_t first, int64_t count)
+{
+    const int overlap = gradient ? 0 : MN_TAPS - 1;
+    for (int64_t t = 0; t < count; t++, columns += m * VL)
+#pragma GCC unroll 6
+        for (int i = 0; i < MN_POINTS; i++) {
+            mn_vec d[MN_POINTS], o[MN_POINTS];
+            if (i == MN_MISSING && height == 3)
+                continue;
+#pragma GCC unroll 6
+            for (int j = 0; j < m + overlap; j++)
+                d[j] = v_load(columns + (i * width + j) * VL);
+            mn_points_of_pixels(gradient, m, d, o);
+#pragma GCC unroll 6
+            for (int j = 0; j < MN_POINTS; j++)
+                if (j != MN_MISSING || m == 4)
+                    v_store(r->point[i * MN_POINTS + j] + (first + t) * r->tile, o[j]);
+        }
+}
+
+MN_INLINE void mn_tile_row_body(const int gradient, const int height, const mn_tile_row *r)
+{
+    const int overlap = gradient ? 0 : MN_TAPS - 1;
+    const int64_t width = 4 * r->fours + 3 * r->threes + overlap;
+    for (int i = 0; i < MN_POINTS; i++) {
+        for (int64_t x = 0; x < r->begin; x++)
+            v_store(r->columns + (i * width + x) * VL, v_splat(0));
+        for (int64_t x = r->end; x < width; x++)
+            v_store(r->columns + (i * width + x) * VL, v_splat(0));
+    }
+    for (int64_t x = 0; x < r->end - r->begin; x++) {
+        mn_vec d[MN_POINTS], o[MN_POINTS];
+#pragma GCC unroll 6
+        for (int i = 0; i < height + overlap; i++)
+            d[i] = v_load(r->line[i] + x * VL);
+        mn_points_of_pixels(gradient, height, d, o);
+#pragma GCC unroll 6
+        for (int i = 0; i < MN_POINTS; i++)
+            if (i != MN_MISSING || height == 4)
+                v_store(r->columns + (i * width + r->begin + x) * VL, o[i]);
+    }
+    mn_tile_row_tiles(gradient, height, 4, r, r->columns, width, 0, r->fours);
+    mn_tile_row_tiles(gradient, height, 3, r, r->columns + 4 * r->fours * VL, width, r->fours, r->threes);
+}
+
+/* point = B' d B for every tile of a row of height 4 or 3. */
+static __attribute__((noinline)) void mn_winograd_input(const mn_tile_row *r, int64_t height)
+{
+    height == 4 ? mn_tile_row_body(0, 4, r) : mn_tile_row_body(0, 3, r);
+}
+
+/* point = A d A' for every tile: d are gradients of outputs, lines as high as the tiles. */
+static __attribute__((noinline)) void mn_winograd_gradient(const mn_tile_row *r, int64_t height)
+{
+    height == 4 ? mn_tile_row_body(1, 4, r) : mn_tile_row_body(1, 3, r);
+}
+
+MN_INLINE void mn_output_tiles(const int height, const int m, const mn_tile_row *r, int64_t first, int64_t count,
+                               mn_real *y, int64_t y_row)
+{
+    for (int64_t t = first; t < first + count; t++, y += m * VL) {
+        mn_vec half[4][MN_POINTS];
+#pragma GCC unroll 6
+        for (int j = 0; j < MN_POINTS; j++) {
+            mn_vec d[MN_POINTS], o[4];
+            if (j == MN_MISSING && m == 3)
+                continue;
+#pragma GCC unroll 6
+            for (int i = 0; i < MN_POINTS; i++)
+                if (i != MN_MISSING || height == 4)
+                    d[i] = v_load(r->point[i * MN_POINTS + j] + t * r->tile);
+            mn_outputs_of_points(height, d, o);
+#pragma GCC unroll 4
+            for (int i = 0; i < height; i++)
+                half[i][j] = o[i];
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < height; i++) {
+            mn_vec o[4];
+            mn_outputs_of_points(m, half[i], o);
+#pragma GCC unroll 4
+            for (int j = 0; j < m; j++)
+                v_store(y + i * y_row + j * VL, o[j]);
+        }
+    }
+}
+
+/* y = A' point A: a row of tiles to `height` rows of pixels, VL channels per pixel, y_row elements apart. */
+static __attribute__((noinline)) void mn_winograd_output(const mn_tile_row *r, int64_t height, mn_real *y,
+                                                         int64_t y_row)
+{
+    if (height == 4) {
+        mn_output_tiles(4, 4, r, 0, r->fours, y, y_row);
+        mn_output_tiles(4, 3, r, r->fours, r->threes, y + 4 * r->fours * VL, y_row);
+    } else {
+        mn_output_tiles(3, 4, r, 0, r->fours, y, y_row);
+        mn_output_tiles(3, 3, r, r->fours, r->threes, y + 4 * r->fours * VL, y_row);
+    }
+}
+
+/* ---- weights ---- */
+
+/* point[i] = G w G' for one vector of kernels: taps[t] at taps + t * VL, rotated by half a turn when asked.  Points are
+   `point_stride` elements apart. */
+MN_INLINE void mn_weight_points(const mn_real *taps, const int rotated, mn_real *points, int64_t point_stride)
+{
+    mn_vec half[MN_POINTS][MN_TAPS];
+#pragma GCC unroll 3
+    for (int j = 0; j < MN_TAPS; j++) {
+        mn_vec w[MN_TAPS], o[MN_POINTS];
+#pragma GCC unroll 3
+        for (int i = 0; i < MN_TAPS; i++) {
+            const int tap = i * MN_TAPS + j;
+            w[i] = v_load(taps + (rotated ? MN_TAPS_2D - 1 - tap : tap) * VL);
+        }
+        mn_points_of_taps(w, o);
+#pragma GCC unroll 6
+        for (int i = 0; i < MN_POINTS; i++)
+            half[i][j] = o[i];
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < MN_POINTS; i++) {
+        mn_vec o[MN_POINTS];
+        mn_points_of_taps(half[i], o);
+#pragma GCC unroll 6
+        for (int j = 0; j < MN_POINTS; j++)
+            v_store(points + (i * MN_POINTS + j) * point_stride, o[j]);
+    }
+}
+
+/* `count` vectors of kernels, one after the other in `taps`; the points of the next one are `step` elements further. */
+static __attribute__((noinline)) void mn_winograd_weights(const mn_real *taps, int64_t count, int rotated,
+                                                          mn_real *points, int64_t point_stride, int64_t step)
+{
+    for (int64_t k = 0; k < count; k++, taps += MN_TAPS_2D * VL, points += step)
+        rotated ? mn_weight_points(taps, 1, points, point_stride) : mn_weight_points(taps, 0, points, point_stride);
+}
+
+/* taps[t] = weights of tap t of `lanes` kernels that follow each other in memory; zero in the lanes beyond. */
+static __attribute__((noinline)) void mn_taps_of_kernels(const mn_real *w, int64_t lanes, mn_real *taps)
+{
+    enum { WHOLE = MN_TAPS_2D / VL * VL };
+    if (WHOLE)
+        mn_transpose(w, MN_TAPS_2D, lanes, WHOLE, taps, VL);
+    for (int t = WHOLE; t < MN_TAPS_2D; t++)
+        for (int64_t lane = 0; lane < VL; lane++)
+            taps[t * VL + lane] = lane < lanes ? w[lane * MN_TAPS_2D + t] : 0;
+}
+
+/* dw = G' point G for VL kernels that follow each other in memory, of which `lanes` exist. */
+static __attribute__((noinline)) void mn_winograd_weight_gradient(const mn_real *points, int64_t point_stride,
+                                                                  int64_t lanes, mn_real *dw)
+{
+    enum { WHOLE = MN_TAPS_2D / VL * VL };
+    mn_vec half[MN_TAPS][MN_POINTS], taps[MN_TAPS_2D];
+    mn_real rest[MN_TAPS_2D * VL];
+#pragma GCC unroll 6
+    for (int j = 0; j < MN_POINTS; j++) {
+        mn_vec d[MN_POINTS], o[MN_TAPS];
+#pragma GCC unroll 6
+        for (int i = 0; i < MN_POINTS; i++)
+            d[i] = v_load(points + (i * MN_POINTS + j) * point_stride);
+        mn_gradients_of_points(d, o);
+#pragma GCC unroll 3
+        for (int i = 0; i < MN_TAPS; i++)
+            half[i][j] = o[i];
+    }
+#pragma GCC unroll 3
+    for (int i = 0; i < MN_TAPS; i++)
+        mn_gradients_of_points(half[i], taps + i * MN_TAPS);
+#pragma GCC unroll 9
+    for (int t = WHOLE; t < MN_TAPS_2D; t++)
+        v_store(rest + t * VL, taps[t]);
+#pragma GCC unroll 4
+    for (int t = 0; t < WHOLE; t += VL)
+        v_transpose(taps + t);
+#pragma GCC unroll 16
+    for (int lane = 0; lane < VL; lane++)
+        if (lane < lanes) {
+#pragma GCC unroll 4
+            for (int t = 0; t < WHOLE; t += VL)
+                v_store(dw + lane * MN_TAPS_2D + t, taps[t + lane]);
+            for (int t = WHOLE; t < MN_TAPS_2D; t++)
+                dw[lane * MN_TAPS_2D + t] = rest[t * VL + lane];
+        }
+}
+
+/* ---- pixels with VL channels each, to and from planes ---- */
+
+/* pixels = activation(pixels + bias), in place; bias: VL channels or NULL. */
+static __attribute__((noinline)) void mn_finish_pixels(mn_real *pixels, int64_t count, const mn_real *bias,
+                                                       int64_t activation)
+{
+    if (bias) {
+        const mn_vec b = v_load(bias);
+        for (int64_t x = 0; x < count; x++)
+            v_store(pixels + x * VL, v_load(pixels + x * VL) + b);
+    }
+    switch (activation) {
+    case MN_RELU:
+        for (int64_t x = 0; x < count; x++)
+            v_store(pixels + x * VL, mn_activate(v_load(pixels + x * VL), MN_RELU));
+        break;
+    case MN_TANH:
+        for (int64_t x = 0; x < count; x++)
+            v_store(pixels + x * VL, mn_activate(v_load(pixels + x * VL), MN_TANH));
+        break;
+    case MN_SIGMOID:
+        for (int64_t x = 0; x < count; x++)
+            v_store(pixels + x * VL, mn_activate(v_load(pixels + x * VL), MN_SIGMOID));
+        break;
+    }
+}
+
+/* plane[c][x] = pixels[x][c] for x < count and c < channels; writes nothing beyond.  The last vector of a long run
+   overlaps the one before it. */
+static __attribute__((noinline)) void mn_planes_of_pixels(const mn_real *pixels, int64_t count, int64_t channels,
+                                                          mn_real *plane, int64_t plane_stride)
+{
+    mn_vec r[VL];
+    for (int64_t x = 0; x < count; x += VL) {
+        const int64_t left = count - x;
+        const int64_t from = left >= VL || count < VL ? x : count - VL;
+        const int whole = left >= VL || from != x;
+#pragma GCC unroll 16
+        for (int i = 0; i < VL; i++)
+            r[i] = whole || i < left ? v_load(pixels + (from + i) * VL) : v_splat(0);
+        v_transpose(r);
+        if (whole && channels == VL) {
+#pragma GCC unroll 16
+            for (int c = 0; c < VL; c++)
+                v_store(plane + c * plane_stride + from, r[c]);
+        } else {
+            mn_real turned[VL * VL];
+#pragma GCC unroll 16
+            for (int c = 0; c < VL; c++)
+                v_store(turned + c * VL, r[c]);
+            for (int64_t c = 0; c < channels; c++)
+                v_store_partial(plane + c * plane_stride + from, v_load(turned + c * VL), whole ? VL : (int)left);
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,177 @@
+"""Winograd convolution against sums over windows in float64 NumPy."""
+
+import numpy as np
+import pytest
+from convolution_oracle import (
+    TABLES,
+    backward_input_oracle,
+    backward_weight_oracle,
+    forward_oracle,
+    geometry,
+    normal,
+    run,
+    shapes,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mathnet._kernels as kernels
+
+PARTS = pytest.mark.parametrize("part", ["forward", "backward_input", "backward_weight"])
+ORACLES = {
+    "forward": forward_oracle,
+    "backward_input": backward_input_oracle,
+    "backward_weight": backward_weight_oracle,
+}
+
+
+@st.composite
+def convolutions(draw):
+    groups = draw(st.sampled_from([1, 1, 1, 2]))
+    pad = tuple(draw(st.integers(0, 4)) for _ in range(4))
+    size = [draw(st.integers(max(1, 3 - pad[2 * i] - pad[2 * i + 1]), 19)) for i in range(2)]
+    c, o = (groups * draw(st.sampled_from([1, 3, 8, 16, 17, 34])) for _ in range(2))
+    f = geometry(draw(st.integers(1, 3)), c, *size, o, (3, 3), pad=pad, groups=groups)
+    for name in ("out_h", "out_w"):  # fewer outputs than would fit are legal too
+        f[name] -= draw(st.integers(0, min(2, f[name] - 1)))
+    return f
+
+
+def operands(f, part, rng, real):
+    """The two inputs of a kernel and the shape of its result."""
+    x, w, y = shapes(f)
+    first, second, result = {
+        "forward": (x, w, y),
+        "backward_input": (y, w, x),
+        "backward_weight": (x, y, w),
+    }[part]
+    return normal(rng, first, real), normal(rng, second, real), result
+
+
+def relative_error(actual, exact):
+    return np.linalg.norm(actual - exact) / np.linalg.norm(exact)
+
+
+@TABLES
+@PARTS
+@settings(max_examples=40, deadline=None)
+@given(f=convolutions(), seed=st.integers(0, 2**32 - 1))
+def test_any_shape(isa, real, part, f, seed):
+    a, b, shape = operands(f, part, np.random.default_rng(seed), real)
+    result = run(kernels.load_table(isa, real)[f"winograd_{part}"], f, a, b, shape=shape)
+    sums = {
+        "forward": a.shape[1] * 9,
+        "backward_input": a.shape[1] * 9,
+        "backward_weight": b.size // b.shape[1],
+    }
+    magnitude = np.abs(a).max() * np.abs(b).max() * sums[part] ** 0.5
+    np.testing.assert_allclose(
+        result, ORACLES[part](f, a, b), rtol=0, atol=10 * np.finfo(real).eps * magnitude
+    )
+
+
+@TABLES
+@pytest.mark.parametrize("bias", [0, 1])
+@pytest.mark.parametrize("activation", [0, 1, 2, 3])
+def test_bias_and_activation(isa, real, bias, activation):
+    f = geometry(2, 5, 9, 6, 19, (3, 3), pad=(1, 1, 1, 1))
+    rng = np.random.default_rng(activation)
+    x, w, shape = operands(f, "forward", rng, real)
+    b = normal(rng, f["o"], real)
+    f |= {"bias": bias, "activation": activation}
+    y = run(kernels.load_table(isa, real)["winograd_forward"], f, x, w, *([b] if bias else []), shape=shape)
+    exact = forward_oracle(f, x, w) + bias * b[:, None, None]
+    exact = [lambda v: v, lambda v: np.maximum(v, 0), np.tanh, lambda v: 1 / (1 + np.exp(-v))][activation](
+        exact
+    )
+    np.testing.assert_allclose(y, exact, atol=1e-4)
+
+
+# What is cut: blocks of rows of tiles, rows of tiles, pieces of the outputs and of the channels, groups of images.
+LARGE = {
+    "blocks": geometry(3, 16, 40, 41, 48, (3, 3), pad=(1, 1, 1, 1)),
+    "mixed tiles": geometry(13, 32, 14, 7, 40, (3, 3), pad=(1, 1, 1, 1)),
+    "wide": geometry(1, 16, 9, 700, 18, (3, 3), pad=(1, 0, 3, 1)),
+    "pieces": geometry(2, 70, 10, 9, 150, (3, 3), pad=(1, 1, 1, 1)),
+    "channels": geometry(2, 600, 7, 7, 70, (3, 3), pad=(1, 1, 1, 1)),
+    "groups": geometry(5, 34, 20, 20, 72, (3, 3), pad=(1, 1, 1, 1), groups=2),
+}
+
+
+@TABLES
+@PARTS
+@pytest.mark.parametrize("name", LARGE)
+def test_large_convolutions_are_cut_and_keep_their_bits(isa, real, part, name):
+    f, kernel = LARGE[name], kernels.load_table(isa, real)[f"winograd_{part}"]
+    a, b, shape = operands(f, part, np.random.default_rng(len(name)), real)
+    result = run(kernel, f, a, b, shape=shape)
+    assert relative_error(result, ORACLES[part](f, a, b)) < 30 * np.finfo(real).eps
+    backwards = run(kernel, f, a, b, shape=shape, order=lambda chunks: reversed(range(chunks)))
+    np.testing.assert_array_equal(backwards, result)
+    if part != "backward_weight":
+        assert kernel.sizes(kernel.pack(**f)).chunks > 1
+        for image in {0, f["n"] - 1}:
+            alone = run(kernel, f | {"n": 1}, a[image], b, shape=shape[1:])
+            np.testing.assert_array_equal(alone, result[image])
+
+
+def test_groups_of_images_have_gradients_of_their_own():
+    kernel = kernels.kernel("winograd_backward_weight", "float32")
+    sizes = kernel.sizes(kernel.pack(**geometry(8, 32, 40, 40, 32, (3, 3), pad=(1, 1, 1, 1))))
+    assert sizes.chunks > 1 and sizes.finish and sizes.shared
+
+
+@TABLES
+@PARTS
+@pytest.mark.parametrize("channels", [64, 512])
+def test_error_is_small_for_many_channels(isa, real, part, channels):
+    """With rectified inputs, as inside a network; the sums of the reference for float64 are no better than it."""
+    f = geometry(1, channels, 14, 14, channels // 4, (3, 3), pad=(1, 1, 1, 1))
+    a, b, shape = operands(f, part, np.random.default_rng(channels), real)
+    if part != "backward_input":
+        a = np.maximum(a, 0)
+    result = run(kernels.load_table(isa, real)[f"winograd_{part}"], f, a, b, shape=shape)
+    assert relative_error(result, ORACLES[part](f, a, b)) < (2e-6 if real == "float32" else 5e-15)
+
+
+@TABLES
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_reaches_every_window_that_sees_it_and_no_other_tile(isa, real, value):
+    f = geometry(2, 3, 14, 14, 4, (3, 3), pad=(1, 1, 1, 1))
+    kernel = kernels.load_table(isa, real)["winograd_forward"]
+    x, w, shape = operands(f, "forward", np.random.default_rng(0), real)
+    x[1, 2, 9, 5] = value
+    y = run(kernel, f, x, w, shape=shape)
+    assert not np.isfinite(y[1, :, 8:11, 4:7]).any()
+    spread = ~np.isfinite(y)
+    spread[1, :, 8:11, 4:8] = False  # the only tile: rows 8-10 (of 3), columns 4-7 (of 4)
+    assert not spread.any()
+
+
+@PARTS
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kh": 2}, {"kw": 5}, {"stride_w": 2}, {"dilation_h": 2}, {"out_h": 20}, {"groups": 2}, {"c": 0}],
+)
+def test_other_convolutions_are_rejected(part, wrong):
+    kernel = kernels.kernel(f"winograd_{part}", "float32")
+    f = geometry(1, 3, 8, 8, 4, (3, 3), pad=(1, 1, 1, 1))
+    assert kernel.sizes(kernel.pack(**f)).chunks == 1
+    with pytest.raises(ValueError, match="rejects the descriptor"):
+        kernel.sizes(kernel.pack(**(f | wrong)))
+
+
+@TABLES
+@PARTS
+def test_no_examples(isa, real, part):
+    f = geometry(2, 17, 6, 6, 20, (3, 3)) | {"n": 0}
+    a, b, shape = operands(f, part, np.random.default_rng(0), real)
+    assert not run(kernels.load_table(isa, real)[f"winograd_{part}"], f, a, b, shape=shape).any()
+
+
+@PARTS
+@pytest.mark.parametrize("size", [224, 2000])
+def test_workspace_does_not_grow_with_the_picture(part, size):
+    kernel = kernels.kernel(f"winograd_{part}", "float32")
+    f = geometry(8, 64, size, size, 64, (3, 3), pad=(1, 1, 1, 1))
+    assert kernel.sizes(kernel.pack(**f)).scratch < 8 << 20

@@ -1,0 +1,99 @@
+"""The choice of the kernel of a convolution, and what a plan says of it."""
+
+import numpy as np
+import pytest
+
+import mathnet as mn
+from mathnet.ops.convolution import BACKWARD_INPUT, BACKWARD_WEIGHT, Convolution
+from mathnet.ops.convolution_algorithm import kernel_of
+
+PARTS = ["forward", "backward_input", "backward_weight"]
+
+
+def fields(n=1, c=16, h=8, w=8, o=16, kernel=(3, 3), stride=(1, 1), dilation=(1, 1), groups=1):
+    pad = tuple([(d * (k - 1) // 2,) * 2 for d, k in zip(dilation, kernel)])
+    out = tuple([(size - 1) // s + 1 for size, s in zip((h, w), stride)])
+    return Convolution.fields(
+        (n, c, h, w), (o, c // groups, *kernel), (n, o, *out), stride, pad, dilation, groups
+    )
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {},
+        {"c": 512, "o": 17, "h": 7, "w": 7},
+        {"h": 3, "w": 3},
+        {"h": 2, "w": 100},
+        {"c": 64, "o": 96, "groups": 4},
+    ],
+)
+def test_winograd_for_3x3_kernels_with_enough_channels(part, layer):
+    assert kernel_of(part, fields(**layer)) == f"winograd_{part}"
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"c": 15},
+        {"o": 15},
+        {"c": 64, "o": 64, "groups": 8},
+        {"kernel": (1, 1)},
+        {"kernel": (3, 5)},
+        {"dilation": (2, 2)},
+        {"h": 1, "w": 100},
+        {"h": 2, "w": 2},
+    ],
+)
+def test_the_implicit_matrix_product_for_the_rest(part, layer):
+    assert kernel_of(part, fields(**layer)).startswith("conv2d")
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("layer", [{}, {"c": 3}, {"stride": (2, 2), "c": 64, "o": 64}])
+def test_the_number_of_examples_plays_no_part(part, layer):
+    assert len({kernel_of(part, fields(n=n, **layer)) for n in (1, 2, 100)}) == 1
+
+
+GEOMETRY = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+
+
+@mn.function
+def all_three(x, w, b, dy):
+    return (
+        mn.conv2d(x, w, b, padding=1),
+        BACKWARD_INPUT(dy, w, size=(13, 15), **GEOMETRY),
+        BACKWARD_WEIGHT(x, dy, kernel=(3, 3), **GEOMETRY),
+    )
+
+
+def arrays(n=3):
+    rng = np.random.default_rng(0)
+    shapes = (n, 18, 13, 15), (32, 18, 3, 3), (32,), (n, 32, 13, 15)
+    return [rng.standard_normal(shape).astype("float32") for shape in shapes]
+
+
+def test_a_plan_names_the_algorithm_of_each_instruction():
+    text = all_three.plan(*arrays()).explain()
+    assert all(f"winograd_{part} float32" in text for part in PARTS)
+
+
+def test_bits_do_not_depend_on_threads():
+    results = []
+    for threads in (1, 2, 3):
+        with mn.Runtime(threads=threads):
+            results.append(mn.function(all_three.__wrapped__)(*arrays(n=40)))
+    for other in results[1:]:
+        for a, b in zip(results[0], other):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_write_to_the_weights_is_seen_by_the_next_call():
+    model = mn.Sequential([mn.layers.Conv2D(16, 3, padding=1)], input_shape=(16, 8, 8))
+    x = np.random.default_rng(0).standard_normal((2, 16, 8, 8)).astype("float32")
+    before = model(x)
+    (weight,) = (v for v in model.parameters.values() if v.ndim == 4)
+    weight *= 2
+    np.testing.assert_array_equal(model(x), 2 * before)
