@@ -14,7 +14,7 @@ from mathnet.version import __version__ as __version__
 _HOMES = {
     "mathnet.derivatives": "custom_vjp grad hessian hvp jacobian jvp scan value_and_grad vjp",
     "mathnet.errors": (
-        "ArgumentError DTypeError DataError FileFormatError GradientError GraphError MathnetError "
+        "ArgumentError CheckError DTypeError DataError FileFormatError GradientError GraphError MathnetError "
         "PluginError PluginWarning ShapeError UnknownKeyError"
     ),
     "mathnet.functions": "function",
@@ -28,8 +28,9 @@ _HOMES = {
         "schedule"
     ),
     "mathnet.plugin.hookspecs": "hookimpl",
-    "mathnet.plugin.host": "Runtime register seed",
+    "mathnet.plugin.host": "Runtime register registered seed unregister",
     "mathnet.plugin.host_op": "HostOp",
+    "mathnet.plugin.records": "Sample",
     "mathnet.plugin.report": "Report",
     "mathnet.study.formula": "formula",
     "mathnet.testing": "check_gradient",

@@ -14,6 +14,7 @@ from mathnet.derivatives import scan as scan
 from mathnet.derivatives import value_and_grad as value_and_grad
 from mathnet.derivatives import vjp as vjp
 from mathnet.errors import ArgumentError as ArgumentError
+from mathnet.errors import CheckError as CheckError
 from mathnet.errors import DTypeError as DTypeError
 from mathnet.errors import DataError as DataError
 from mathnet.errors import FileFormatError as FileFormatError
@@ -51,8 +52,11 @@ from mathnet.plugin.decorators import schedule as schedule
 from mathnet.plugin.hookspecs import hookimpl as hookimpl
 from mathnet.plugin.host import Runtime as Runtime
 from mathnet.plugin.host import register as register
+from mathnet.plugin.host import registered as registered
 from mathnet.plugin.host import seed as seed
+from mathnet.plugin.host import unregister as unregister
 from mathnet.plugin.host_op import HostOp as HostOp
+from mathnet.plugin.records import Sample as Sample
 from mathnet.plugin.report import Report as Report
 from mathnet.study.formula import formula as formula
 from mathnet.testing import check_gradient as check_gradient

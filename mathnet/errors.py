@@ -50,6 +50,14 @@ class UnknownKeyError(MathnetError, LookupError):
     """No object is registered under a name."""
 
 
+class CheckError(MathnetError, AssertionError):
+    """A plugin object fails checks of the conformance kit; ``failures`` holds (kind, key, check, message) of each."""
+
+    def __init__(self, message: str, failures: Iterable[tuple[str, str, str, str]] = ()) -> None:
+        super().__init__(message)
+        self.failures = list(failures)
+
+
 class PluginWarning(UserWarning):
     """A plugin could not be used; everything else goes on."""
 

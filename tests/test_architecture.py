@@ -182,6 +182,11 @@ def named(modules: Mapping[str, str], keys: set[str], classes: set[str]) -> list
     return found
 
 
+def room_of(module: str) -> str:
+    """``mathnet.plan.lower`` → ``plan``."""
+    return module.partition(".")[2].partition(".")[0]
+
+
 CORE = sources(ROOT / "mathnet")
 STANDARD = sources(ROOT / "plugins" / "mathnet_std")
 NAMESPACES = frozenset(room for line in ROOMS[9:11] for room in line) | {
@@ -210,13 +215,11 @@ def test_the_core_names_no_layer_loss_or_optimizer() -> None:
     keys, classes = registered(STANDARD, KINDS)
     assert {"dense", "mse", "adam"} <= keys
     assert {"Dense", "Adam"} <= classes
-    inside = {module: source for module, source in CORE.items() if module.split(".")[-1] not in OUTSIDE}
+    inside = {module: source for module, source in CORE.items() if room_of(module) not in OUTSIDE}
     assert named(inside, set(), classes) == []
     # Below the registry nothing can look a key up, and a word like "dense" says something else there.
     above = {
-        module: source
-        for module, source in inside.items()
-        if RANK.get(module.partition(".")[2].split(".")[0], 99) >= RANK["plugin"]
+        module: source for module, source in inside.items() if RANK.get(room_of(module), 99) >= RANK["plugin"]
     }
     assert "mathnet.model.model" in above
     assert named(above, keys - OPS.keys() - FUNCTIONS.keys() - PLUGIN_KINDS.keys(), set()) == []

@@ -143,6 +143,7 @@ class Encoder:
         record = self._record(type(layer), record_of(type(layer)), where)
         config = {k: self.encode(v, f"{k} of {where}") for k, v in layer.config.items()}
         self.layers[index] = {
+            **({} if record.kind == "layer" else {"kind": record.kind}),  # an activation may be a Layer too
             "key": record.key,
             "version": record.version,
             "config": config,
@@ -262,7 +263,7 @@ class Decoder:
 
             layer: Layer = build(coded["model"], self, coded["name"])
         else:
-            record = find("layer", coded)
+            record = find(coded.get("kind", "layer"), coded)
             layer = record.make(**{k: self.decode(v) for k, v in coded["config"].items()})
             layer.name = coded["name"]
         self._layers[index] = layer

@@ -5,11 +5,11 @@ A decorated object stays what it was and registers nothing; hooks, ``mn.register
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from mathnet.errors import PluginError
-from mathnet.plugin.records import KINDS, RECORD_ATTRIBUTE
+from mathnet.plugin.records import KINDS, RECORD_ATTRIBUTE, Sample
 
 T = TypeVar("T")
 
@@ -25,6 +25,8 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
         gradient: str | None = None,
         replaces: str | None = None,
         static: tuple[str, ...] | str = (),
+        samples: Sequence[Sample] | Callable[[], Sequence[Sample]] = (),
+        promises: tuple[str, ...] | str = (),
     ) -> Callable[[T], T]:
         if not isinstance(key, str):
             raise PluginError(
@@ -41,6 +43,8 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
                 gradient=gradient,
                 replaces=replaces,
                 static=(static,) if isinstance(static, str) else tuple(static),
+                samples=samples if callable(samples) else tuple(samples),
+                promises=(promises,) if isinstance(promises, str) else tuple(promises),
             )
             unknown = [argument for argument in record.static if argument not in record.settings]
             if unknown:
@@ -53,14 +57,18 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
         return attach
 
     decorator.__name__ = decorator.__qualname__ = kind
-    decorator.__doc__ = f"""Declares {"an" if kind[0] in "aeiou" else "a"} {kind} under ``key``.
+    article = "an" if kind[0] in "aeiou" else "a"
+    decorator.__doc__ = f"""Declares {article} {kind} under ``key``.
 
     {record_type.__doc__}
 
     version: raised when the meaning changes, stored in model files; name: the attribute in ``mn.{record_type.plural}`` (default: the
     class's name, or the key in CapWords); gradient: ``"surrogate"`` for a straight-through derivative; replaces: the distribution
-    whose object of this key gives way; static: float settings that are constants of a plan.  Raises PluginError when the
-    object cannot be {"an" if kind[0] in "aeiou" else "a"} {kind}.
+    whose object of this key gives way; static: float settings that are constants of a plan; samples: a list of ``mn.Sample``, or a
+    function that returns one, with which the conformance kit tries the object; promises: properties that the kit proves, of
+    {", ".join(record_type.known_promises) or "which this kind has none"}.
+
+    Raises PluginError when the object cannot be {article} {kind}.
     """
     return decorator
 

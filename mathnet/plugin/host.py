@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import cached_property
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from mathnet.errors import ArgumentError
 from mathnet.plugin.loader import Loader, Plugin
+from mathnet.plugin.records import Record
 from mathnet.plugin.registry import Registry
 
 #: The Runtimes that were entered in this context, the current one last.
@@ -28,6 +30,9 @@ class Runtime:
     ----------
     plugins: modules, module names or decorated objects to use, besides the standard plugin; a broken one raises PluginError.
     autoload: whether installed plugins are found through their entry points.
+    allow, block: names of the distributions that may, or may not, be loaded in this way; block wins, and a blocked plugin is not
+        imported.  None: MATHNET_PLUGINS and MATHNET_BLOCK.  A name that no installed plugin has is a PluginError.
+    strict: whether an installed plugin that cannot be used raises PluginError instead of being warned of.  None: MATHNET_STRICT.
     threads: worker threads of a parallel step; None: MATHNET_NUM_THREADS, else the CPUs that affinity and quota allow.
     seed: of initial weights and of draws outside trainers; None: a fresh one.
 
@@ -45,15 +50,28 @@ class Runtime:
         autoload: bool = True,
         threads: int | None = None,
         seed: int | None = None,
+        *,
+        allow: Iterable[str] | None = None,
+        block: Iterable[str] | None = None,
+        strict: bool | None = None,
     ) -> None:
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
             raise ArgumentError(f"Runtime: threads must be a positive integer or None, not {threads!r}")
         self._threads = threads
         self._count_lock = threading.Lock()
         self.reseed(seed)
-        self._loader = Loader(autoload)
-        for plugin in [plugins] if isinstance(plugins, str) else plugins:
-            self._loader.load_named(plugin)
+        self._loader = Loader(autoload, allow, block, strict)
+        self._loader.load_named([plugins] if isinstance(plugins, str) else list(plugins))
+
+    def like(
+        self, *, plugins: Iterable[Any] = (), threads: int | None = None, seed: int | None = None
+    ) -> Runtime:
+        """A new Runtime that knows the plugins of this one, and ``plugins`` besides; nothing else is shared."""
+        loader = self._loader
+        return Runtime(
+            [*loader.named, *plugins], loader.autoload, threads, seed,
+            allow=loader.allow, block=loader.block, strict=loader.strict,
+        )  # fmt: skip
 
     # ---- plugins -------------------------------------------------------------------------------------------------------
     @property
@@ -62,8 +80,25 @@ class Runtime:
 
     def register(self, obj: Any) -> Any:
         """Registers a decorated object, or a plugin module, in this Runtime; the same object again does nothing; returns ``obj``."""
-        self._loader.load_named(obj)
+        self._loader.load_named([obj])
         return obj
+
+    def unregister(self, obj: Any) -> None:
+        """Takes out what was registered in this Runtime; what it replaced is found again.  Raises PluginError when it is not there."""
+        self._loader.unregister(obj)
+
+    @contextmanager
+    def registered(self, *objects: Any) -> Iterator[None]:
+        """Registers objects and plugin modules within a ``with`` block; what was registered before stays so after it."""
+        entered = self._loader.enter_scope(objects)
+        try:
+            yield
+        finally:
+            self._loader.leave_scope(entered)
+
+    def offered_by(self, plugin: Any) -> list[Record]:
+        """The records that a plugin module or object, one that is loaded, offers."""
+        return self._loader.offered_by(plugin)
 
     def plugins(self) -> list[Plugin]:
         """Every plugin with its keys, or with the error that keeps it from being used; loads all of them."""
@@ -178,3 +213,25 @@ def register(obj: Any) -> Any:
     >>> _ = mn.register(cube)
     """
     return current_runtime().register(obj)
+
+
+def unregister(obj: Any) -> None:
+    """Takes out what ``mn.register`` put into the current Runtime.  Raises PluginError when it is not there.
+
+    >>> import mathnet as mn
+    >>> fourth = mn.register(mn.activation("fourth_power")(lambda x: x ** 4))
+    >>> mn.unregister(fourth)
+    """
+    current_runtime().unregister(obj)
+
+
+def registered(*objects: Any) -> AbstractContextManager[None]:
+    """Registers decorated objects or plugin modules in the current Runtime within a ``with`` block.
+
+    >>> import mathnet as mn
+    >>> fifth = mn.activation("fifth_power")(lambda x: x ** 5)
+    >>> with mn.registered(fifth):
+    ...     float(mn.activations.get("fifth_power")(2.0))
+    32.0
+    """
+    return current_runtime().registered(*objects)

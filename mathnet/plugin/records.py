@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
@@ -20,6 +20,28 @@ RECORD_ATTRIBUTE = "__mathnet_record__"
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 
 
+class Sample:
+    """One way to use a plugin object, for the conformance kit: ``mn.Sample((6, 5), filters=3)``.
+
+    inputs: for each input the shape of one example, which stands for normal numbers, or an array of examples; of objects that take no
+    examples (regularizers, operations) the shape or the array itself.  config: the settings.  Text settings may hold
+    ``{folder}``, which becomes the name of an empty folder.
+
+    >>> import mathnet as mn
+    >>> mn.Sample((4,), units=3)
+    Sample((4,), units=3)
+    """
+
+    __slots__ = ("config", "inputs")
+
+    def __init__(self, *inputs: Any, **config: Any) -> None:
+        self.inputs, self.config = inputs, config
+
+    def __repr__(self) -> str:
+        shown = [repr(x) if isinstance(x, tuple) else f"array {getattr(x, 'shape', x)}" for x in self.inputs]
+        return f"Sample({', '.join([*shown, *(f'{name}={value!r}' for name, value in self.config.items())])})"
+
+
 @dataclasses.dataclass(frozen=True)
 class Record:
     """A registered object.
@@ -27,7 +49,8 @@ class Record:
     key: name in snake_case; object: the function or class; version: raised by the author when the meaning changes; name: the
     attribute in the kind's namespace (``mn.losses.MSE``); distribution, distribution_version, module: where it comes from;
     gradient: ``"surrogate"`` declares a straight-through derivative; replaces: the distribution whose object of the same key
-    gives way; static: constructor arguments that are constants of a plan although they are floats.
+    gives way; static: constructor arguments that are constants of a plan although they are floats; samples: ways to use it, or a function
+    that returns them; promises: properties that the conformance kit proves.
     """
 
     key: str
@@ -40,6 +63,8 @@ class Record:
     gradient: str | None = None
     replaces: str | None = None
     static: tuple[str, ...] = ()
+    samples: Sequence[Sample] | Callable[[], Sequence[Sample]] = ()
+    promises: tuple[str, ...] = ()
 
     kind: ClassVar[str]
     plural: ClassVar[str]
@@ -51,6 +76,8 @@ class Record:
     base: ClassVar[str] = ""
     #: For classes without such a base: alternatives of method names, one of which must be there completely.
     methods: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    #: Properties that an object of this kind may promise.
+    known_promises: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.key, str) or not _KEY.fullmatch(self.key):
@@ -65,6 +92,13 @@ class Record:
             raise PluginError(
                 f"@mn.{self.kind}({self.key!r}): gradient must be 'surrogate' or left out, not {self.gradient!r}"
             )
+        for promise in self.promises:
+            if promise not in self.known_promises:
+                offered = ", ".join(self.known_promises) or "nothing"
+                raise PluginError(
+                    f"@mn.{self.kind}({self.key!r}): unknown promise {promise!r}{nearest(promise, self.known_promises)}; "
+                    f"this kind may promise {offered}"
+                )
         self.check()
 
     @property
@@ -175,12 +209,14 @@ class ActivationRecord(Record):
     """``f(x, **settings)`` → a tensor of the shape of x (or a Layer class, for one with parameters)."""
 
     kind, plural, arguments = "activation", "activations", ("x",)
+    known_promises = ("bounded", "monotone", "odd")
 
 
 class RegularizerRecord(Record):
     """``f(w, **settings)`` → a scalar that is added to the loss."""
 
     kind, plural, arguments = "regularizer", "regularizers", ("w",)
+    known_promises = ("non_negative", "zero_at_zero")
 
 
 class ConstraintRecord(Record):

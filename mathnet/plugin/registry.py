@@ -54,6 +54,11 @@ class Entry:
         )
 
     @property
+    def loaded(self) -> Record | None:
+        """The record, unless it is still a reference."""
+        return self._record
+
+    @property
     def module(self) -> str:
         return self._record.module if self._record is not None else self.reference.partition(":")[0]  # type: ignore[union-attr]
 
@@ -81,6 +86,14 @@ class Entry:
         if self._record is not None:
             return public_name(self._record), self.key
         return self.reference.partition(":")[2], self.key  # type: ignore[union-attr]
+
+
+def _standing(held: list[Entry]) -> list[Entry]:
+    """The entries of one key without those that another one replaces."""
+    if len(held) < 2:
+        return held
+    replaced = {entry.record.replaces for entry in held if entry.distribution != STANDARD}
+    return [entry for entry in held if entry.distribution not in replaced] or held
 
 
 Tier = dict[str, dict[str, list[Entry]]]
@@ -118,32 +131,39 @@ class Registry:
             )
             refused.append(f"{entry.kind} {entry.key!r} is built in; to replace it, {way}")
         for entry in accepted:
-            held = self._tiers[tier][entry.kind].setdefault(entry.key, [])
-            built_in = self._standard(entry.kind, entry.key)
-            if built_in is not None and entry.distribution != STANDARD:
-                self._tiers[0][entry.kind][entry.key].remove(built_in)
-            held.append(entry)
+            self._tiers[tier][entry.kind].setdefault(entry.key, []).append(entry)
             self._found.pop((entry.kind, entry.key), None)
         return accepted, refused
 
     def remove(self, entries: Iterable[Entry]) -> None:
-        """Takes the entries out again, where they are in."""
+        """Takes the entries out again, where they are in; what they replaced is found again."""
         gone = {id(entry) for entry in entries}
         for tier in self._tiers:
             for table in tier.values():
-                for held in table.values():
-                    held[:] = [entry for entry in held if id(entry) not in gone]
+                for key in list(table):
+                    table[key] = [entry for entry in table[key] if id(entry) not in gone]
+                    if not table[key]:
+                        del table[key]
         self._found.clear()
 
     def holds(self, distribution: str) -> bool:
         """Whether anything of ``distribution`` is registered."""
-        return any(
-            e.distribution == distribution
-            for tier in self._tiers
-            for table in tier.values()
-            for held in table.values()
-            for e in held
-        )
+        return any(entry.distribution == distribution for entry in self._loaded())
+
+    def _loaded(self) -> Iterator[Entry]:
+        for tier in self._tiers:
+            for table in tier.values():
+                for held in list(table.values()):
+                    yield from held
+
+    def located(self, record: Record) -> Record:
+        """The same record with the distribution that it was registered from, if it was; loads nothing."""
+        if record.distribution is None:
+            for tier in self._tiers:
+                for entry in tier[record.kind].get(record.key, ()):
+                    if entry.loaded is not None and entry.loaded.object is record.object:
+                        return entry.loaded
+        return record
 
     def _standard(self, kind: str, key: str) -> Entry | None:
         return next((e for e in self._tiers[0][kind].get(key, ()) if e.distribution == STANDARD), None)
@@ -151,7 +171,7 @@ class Registry:
     def holder(self, kind: str, key: str) -> Entry | None:
         """The entry that already stands under a key, in whatever has been loaded."""
         self._load[0]()
-        return next((entry for tier in self._tiers for entry in tier[kind].get(key, ())), None)
+        return next((entry for tier in self._tiers for entry in _standing(tier[kind].get(key, []))), None)
 
     # ---- finding -----------------------------------------------------------------------------------------------------
     def find(self, kind: str, key: str) -> Record:
@@ -165,7 +185,7 @@ class Registry:
         table_of(kind)
         for load, tier in zip(self._load, self._tiers):
             load()
-            held = tier[kind].get(key, [])
+            held = _standing(tier[kind].get(key, []))
             if len(held) > 1 and len({id(entry.record.object) for entry in held}) > 1:
                 claims = " and ".join(f"{entry.distribution} ({entry.module})" for entry in held)
                 raise PluginError(

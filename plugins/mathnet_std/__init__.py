@@ -5,6 +5,8 @@ It uses only the public face of mathnet, and announces its objects by reference,
 
 import mathnet as mn
 
+MATHNET_SAMPLES = "mathnet_std.samples:SAMPLES"
+
 
 def _references(module: str, **names: str) -> dict[str, str]:
     return {key: f"mathnet_std.{module}:{name}" for key, name in names.items()}

@@ -76,7 +76,9 @@ def test_register_makes_an_object_known_to_this_runtime_only(runtime):
     assert mn.activations.get("cube")(2.0) == 8.0
     assert mn.activations.Cube().key == "cube"
     assert mn.plugins.origin("activation", "cube").module == __name__
-    with pytest.raises(mn.PluginError, match=r"activation 'cube' is registered already, by"):
+    with pytest.raises(
+        mn.PluginError, match=r"activation 'cube' of .* is registered already, by .*; choose another key$"
+    ):
         mn.register(mn.activation("cube")(lambda x: x))
     with mn.Runtime(autoload=False), pytest.raises(mn.UnknownKeyError):
         mn.activations.get("cube")

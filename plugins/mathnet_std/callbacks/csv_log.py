@@ -51,4 +51,4 @@ class CSVLog(mn.Callback):
         return {"begun": self._begun}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._restored = bool(state["begun"])
+        self._begun = self._restored = bool(state["begun"])

@@ -14,8 +14,6 @@ from mathnet.graph.dtypes import FLOAT64, is_float
 from mathnet.graph.op import FUNCTIONS, as_tensor
 from mathnet.graph.tree import flatten, unflatten
 
-__all__ = ["check_gradient"]
-
 
 def check_gradient(
     f: Callable,

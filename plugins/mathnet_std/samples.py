@@ -1,0 +1,106 @@
+"""How the standard plugin's objects are used, for the conformance kit: "kind:key" → samples, or a function that returns them.
+
+What is missing here is guessed: settings with defaults, inputs of usual shapes.  Only the kit imports this module.
+"""
+
+from typing import Any
+
+import numpy as np
+
+import mathnet as mn
+from mathnet import Sample
+
+L = mn.layers
+
+
+@mn.layer("leaky_cell_of_a_sample")
+class _Leaky(mn.Layer):
+    """A cell for the layer ``rnn``."""
+
+    state_size = 2
+
+    def call(self, x: Any, states: Any) -> Any:
+        h = 0.9 * states[0] + 0.1 * x
+        return h, [h]
+
+
+def one(*inputs: Any, **config: Any) -> list[Sample]:
+    return [Sample(*inputs, **config)]
+
+
+SAMPLES = {
+    # ---- layers: dense ----
+    "layer:dense": one((4,), units=3, activation="softplus"),
+    "layer:bilinear": one((4,), (5,), units=3, activation="tanh", bias_initializer="normal"),
+    "layer:einsum_dense": one(
+        (2, 4), equation="...c,cd->...d", output_shape=3, bias_axes="d", activation="tanh"
+    ),
+    # ---- layers: convolution and pooling ----
+    "layer:conv1d": one((2, 8), filters=4, kernel_size=3, padding="causal", dilation_rate=2, groups=2),
+    "layer:conv2d": one((2, 6, 5), filters=3, kernel_size=3, padding=((1, 0), (0, 1)), strides=2),
+    "layer:conv3d": one((2, 3, 4, 3), filters=3, kernel_size=2, padding="same", kernel_regularizer="l2"),
+    "layer:conv2d_transpose": one(
+        (2, 4, 3), filters=3, kernel_size=3, strides=2, padding=1, output_padding=1
+    ),
+    "layer:depthwise_conv2d": one((2, 5, 4), kernel_size=3, depth_multiplier=2, padding="same"),
+    "layer:separable_conv2d": one((2, 4, 4), filters=3, kernel_size=2, depth_multiplier=2, strides=2),
+    "layer:max_pool1d": one((2, 5), pool_size=2, padding="same"),
+    "layer:max_pool2d": one((2, 4, 3), pool_size=(2, 1), strides=1),
+    "layer:max_pool3d": one((1, 4, 4, 4), pool_size=2),
+    "layer:avg_pool1d": one((2, 5), pool_size=2, ceil_mode=True),
+    "layer:avg_pool2d": one((2, 5, 5), pool_size=2, padding="same"),
+    "layer:avg_pool3d": one((2, 4, 5, 4), pool_size=2),
+    "layer:adaptive_avg_pool2d": one((2, 5, 7), output_size=(2, 3)),
+    "layer:adaptive_max_pool2d": one((2, 5, 7), output_size=2),
+    "layer:global_avg_pool": one((2, 3, 4)),
+    "layer:global_max_pool": one((2, 5), keepdims=True),
+    # ---- layers: normalisation and noise ----
+    "layer:batch_norm": one((3, 4), axis=1, momentum=0.8, gamma_initializer="normal"),
+    "layer:layer_norm": one((3, 2, 2), axis=(1, 2)),
+    "layer:group_norm": one((4, 3), groups=2, gamma_initializer="normal"),
+    "layer:instance_norm": one((2, 5)),
+    "layer:normalization": one((3, 2), axis=1),
+    "layer:dropout": one((4,), rate=0.25),
+    "layer:spatial_dropout": one((2, 3), rate=0.25),
+    "layer:alpha_dropout": one((4,), rate=0.25),
+    "layer:gaussian_dropout": one((4,), rate=0.25),
+    "layer:gaussian_noise": one((4,), stddev=0.5),
+    # ---- layers: sequences ----
+    "layer:embedding": one(np.array([[0, 2, 1], [6, 6, 3], [4, 5, 0]]), input_dim=7, output_dim=3),
+    "layer:simple_rnn": [Sample((4, 2), units=3), Sample((4, 2), units=3, return_sequences=True)],
+    "layer:lstm": one((4, 2), units=3, return_sequences=True, go_backwards=True),
+    "layer:gru": one((4, 2), units=3, bias_initializer="normal"),
+    "layer:rnn": lambda: one((4, 2), cell=_Leaky()),
+    "layer:bidirectional": lambda: one((4, 2), layer=L.GRU(3, return_sequences=True)),
+    "layer:time_distributed": lambda: one((4, 2), layer=L.Dense(3, activation="tanh")),
+    "layer:masking": one((5, 2)),
+    "layer:attention": one((3, 4), (5, 4), use_scale=True),
+    "layer:multi_head_attention": [
+        Sample((5, 6), num_heads=2, key_dim=4, num_key_value_heads=2, causal=True, rotary_base=100.0),
+        Sample((5, 6), num_heads=2, key_dim=4),
+    ],
+    "layer:transformer_encoder_block": one(
+        (5, 4), intermediate_dim=8, num_heads=2, activation="tanh", layer_norm_epsilon=0.1
+    ),
+    "layer:transformer_decoder_block": one(
+        (3, 4), (5, 4), intermediate_dim=8, num_heads=2, activation="tanh", normalize_first=True
+    ),
+    "layer:positional_encoding": one((5, 4), kind="learned", max_length=6),
+    "layer:rotary_embedding": one((5, 4), interleaved=True),
+    # ---- layers: shapes ----
+    "layer:flatten": one((2, 3)),
+    "layer:reshape": one((4,), target_shape=(2, -1)),
+    "layer:permute": one((3, 4), dims=(2, 1)),
+    "layer:repeat_vector": one((4,), n=3),
+    "layer:up_sampling2d": one((2, 3, 4), size=(1, 2), interpolation="bilinear"),
+    "layer:zero_pad2d": one((2, 3, 4), padding=((1, 2), (0, 1)), mode="circular"),
+    "layer:cropping2d": one((2, 4, 5), cropping=((1, 0), (0, 2))),
+    # ---- layers: merging and wrapping ----
+    "layer:average": one((4,), (4,), (4,)),
+    "layer:concatenate": one((4,), (2,), axis=1),
+    "layer:dot": one((3, 4), (4, 2), axes=(2, 1), normalize=True),
+    "layer:activation": one((4,), activation="tanh"),
+    "layer:activity_regularization": one((4,), l1=0.1, l2=0.2),
+    "layer:residual": lambda: one((4,), layers=[L.Dense(4, activation="tanh"), L.Dense(4)]),
+    "layer:lambda": lambda: one((4,), function=mn.activations.get("tanh")),
+}
