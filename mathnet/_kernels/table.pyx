@@ -20,6 +20,9 @@ include "families/rows.pxi"
 include "families/random.pxi"
 include "families/check.pxi"
 include "families/gemm.pxi"
+include "families/normalization/sums.pxi"
+include "families/normalization/row_norm.pxi"
+include "families/normalization/batch_norm.pxi"
 include "families/convolution/phase_rows.pxi"
 include "families/pooling.pxi"
 include "families/convolution/conv2d.pxi"
@@ -38,6 +41,8 @@ register_rows()
 register_random()
 register_check()
 register_gemm()
+register_row_norm()
+register_batch_norm()
 register_pooling()
 register_conv2d()
 register_winograd()

@@ -1,6 +1,7 @@
 """Normalisation: values brought to mean 0 and variance 1 over some axes, then scaled and shifted.
 
-Each is an expression of sums and elementwise operations, which the plan fuses; derivatives of any order follow.
+Layer, RMS, group and instance normalisation are forms of one operation (:mod:`mathnet.ops.row_norm`), batch normalisation in training
+is another (:mod:`mathnet.ops.batch_norm`); for inference it is an elementwise expression, which the plan fuses with its neighbours.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from typing import Any
 
 from mathnet.errors import ArgumentError, DTypeError, ShapeError
 from mathnet.graph.dim import Dim, product, show_shape
-from mathnet.graph.dtypes import is_float
-from mathnet.graph.op import as_tensor, constant, graph_function, normalize_axes, normalize_axis
+from mathnet.graph.dtypes import is_float, promote
+from mathnet.graph.op import OPS, as_tensor, constant, graph_function, normalize_axes, normalize_axis
 from mathnet.graph.tensor import Tensor
 from mathnet.ops.arithmetic import sqrt, square
+from mathnet.ops.batch_norm import BATCH_NORM
 from mathnet.ops.comparison import maximum
-from mathnet.ops.reduction import mean, spread, sum_
+from mathnet.ops.reduction import extent, mean, sum_
+from mathnet.ops.row_norm import ROW_NORM
 from mathnet.ops.shape import reshape
 
 Axes = tuple[int, ...]
@@ -40,17 +43,41 @@ def _along(name: str, argument: str, value: Any, sizes: tuple, x: Tensor, first:
     return reshape(value, (*sizes, *(1,) * (x.ndim - first - len(sizes))))
 
 
-def _scaled(name: str, y: Tensor, weight: Any, bias: Any, sizes: tuple, first: int) -> Tensor:
-    if weight is not None:
-        y = y * _along(name, "weight", weight, sizes, y, first)
-    if bias is not None:
-        y = y + _along(name, "bias", bias, sizes, y, first)
-    return y
+def _settings(name: str, eps: Any) -> float:
+    if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not eps >= 0:
+        raise ArgumentError(f"{name}: eps must be a number ≥ 0, not {eps!r}")
+    return float(eps)
 
 
-def _standardized(x: Tensor, axes: Axes, eps: Any) -> Tensor:
-    centered = x - mean(x, axis=axes, keepdims=True)
-    return centered * (1.0 / sqrt(mean(square(centered), axis=axes, keepdims=True) + eps))
+def _of_one_type(tensors: list[Tensor]) -> list[Tensor]:
+    dtype, _ = promote([t.spec for t in tensors])
+    return [t if t.dtype == dtype else OPS["cast"](t, dtype=dtype) for t in tensors]
+
+
+def _normalized(
+    name: str,
+    x: Tensor,
+    axis: int,
+    parameters: dict[str, Any],
+    sizes: tuple,
+    first: int,
+    eps: Any,
+    centred: bool = True,
+) -> Tensor:
+    """x normalised over its axes from ``axis`` on; parameters of shape ``sizes`` lie along its axes from ``first`` on."""
+    given = [
+        _along(name, argument, value, sizes, x, first)
+        for argument, value in parameters.items()
+        if value is not None
+    ]
+    return ROW_NORM(
+        *_of_one_type([x, *given]),
+        axis=axis,
+        centred=centred,
+        weight=parameters["weight"] is not None,
+        bias=parameters.get("bias") is not None,
+        eps=_settings(name, eps),
+    )[0]
 
 
 def _normalized_axes(name: str, x: Tensor, normalized_shape: Any) -> tuple[Axes, tuple]:
@@ -104,7 +131,8 @@ def layer_norm(
     """
     x = _input("layer_norm", x)
     axes, shape = _normalized_axes("layer_norm", x, normalized_shape)
-    return _scaled("layer_norm", _standardized(x, axes, eps), weight, bias, shape, axes[0])
+    parameters = {"weight": weight, "bias": bias}
+    return _normalized("layer_norm", x, axes[0], parameters, shape, axes[0], eps)
 
 
 @graph_function
@@ -119,8 +147,7 @@ def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float = 1e-
     """
     x = _input("rms_norm", x)
     axes, shape = _normalized_axes("rms_norm", x, normalized_shape)
-    y = x * (1.0 / sqrt(mean(square(x), axis=axes, keepdims=True) + eps))
-    return _scaled("rms_norm", y, weight, None, shape, axes[0])
+    return _normalized("rms_norm", x, axes[0], {"weight": weight}, shape, axes[0], eps, centred=False)
 
 
 @graph_function
@@ -141,9 +168,13 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
         raise ShapeError(
             f"group_norm: {channels} channels of x {show_shape(x.shape)} cannot be divided into {num_groups} groups"
         )
-    grouped = reshape(x, (x.shape[0], num_groups, channels // num_groups, *x.shape[2:]))
-    y = reshape(_standardized(grouped, tuple(range(2, grouped.ndim)), eps), x.shape)
-    return _scaled("group_norm", y, weight, bias, (channels,), 1)
+    parts = (num_groups, channels // num_groups)
+    parameters = {"weight": weight, "bias": bias}
+    for argument, value in parameters.items():
+        if value is not None:
+            parameters[argument] = reshape(_along("group_norm", argument, value, (channels,), x, 1), parts)
+    grouped = reshape(x, (x.shape[0], *parts, *x.shape[2:]))
+    return reshape(_normalized("group_norm", grouped, 2, parameters, parts, 1, eps), x.shape)
 
 
 @graph_function
@@ -158,8 +189,7 @@ def instance_norm(x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-
             [-1.,  1.]]])
     """
     x = _input("instance_norm", x, 3)
-    y = _standardized(x, tuple(range(2, x.ndim)), eps)
-    return _scaled("instance_norm", y, weight, bias, (x.shape[1],), 1)
+    return _normalized("instance_norm", x, 2, {"weight": weight, "bias": bias}, (x.shape[1],), 1, eps)
 
 
 @graph_function
@@ -171,11 +201,13 @@ def batch_norm(
     bias: Any = None,
     axis: int = 1,
     eps: float = 1e-5,
-) -> Tensor:
+    return_moments: bool = False,
+) -> Any:
     """(x − mean) / √(variance + eps) · weight + bias with one mean and variance for each position along ``axis``.
 
     With running_mean and running_var these are used (the form for inference); without them, the mean and the variance of x itself over
     all other axes (the form for training).  All four parameters have the shape (C) of that axis.
+    return_moments, for training: also the mean and the unbiased variance Σ(x − mean)²/(n − 1), which running values follow.
     Source: Ioffe and Szegedy, Batch Normalization, 2015.
 
     >>> import numpy as np, mathnet as mn
@@ -186,16 +218,24 @@ def batch_norm(
     x = _input("batch_norm", x)
     at = normalize_axis("batch_norm", axis, x.ndim)
     sizes = (x.shape[at],)
+    eps = _settings("batch_norm", eps)
     if (running_mean is None) != (running_var is None):
         raise ArgumentError("batch_norm: running_mean and running_var are given together or not at all")
     if running_mean is None:
-        others = tuple([k for k in range(x.ndim) if k != at])
-        center = mean(x, axis=others, keepdims=True)
-        centered = x - center
-        scale = 1.0 / sqrt(spread(mean(square(centered), axis=others), x, others) + eps)
-        if weight is not None:
-            scale = scale * _along("batch_norm", "weight", weight, sizes, x, at)
-        return _scaled("batch_norm", centered * scale, None, bias, sizes, at)
+        given = [
+            reshape(_along("batch_norm", argument, value, sizes, x, at), sizes)
+            for argument, value in (("weight", weight), ("bias", bias))
+            if value is not None
+        ]
+        y, center, variance = BATCH_NORM(
+            *_of_one_type([x, *given]), axis=at, weight=weight is not None, bias=bias is not None, eps=eps
+        )
+        if not return_moments:
+            return y
+        n = extent(x, [k for k in range(x.ndim) if k != at])
+        return y, center, variance * (n / maximum(n - 1, 1))
+    if return_moments:
+        raise ArgumentError("batch_norm: return_moments belongs to training, without running_mean and running_var")
     # One factor and one summand for each channel: two operations on every element of x.
     center = _along("batch_norm", "running_mean", running_mean, sizes, x, at)
     scale = 1.0 / sqrt(_along("batch_norm", "running_var", running_var, sizes, x, at) + eps)

@@ -237,7 +237,9 @@ class Lowering:
             keywords["bias"] = self.emit.dense(bias).with_shape((bias.size,))
         if unit.activation is not None:
             keywords["activation"] = unit.activation
-        outputs = unit.nodes[-1].outputs
+        outputs = node.outputs
+        if unit.nodes[-1] is not node:  # the epilogue's result stands for the first output
+            outputs = (unit.nodes[-1].outputs[0], *outputs[1:])
         views = tuple([self._target(t) for t in outputs])
         inputs = tuple([self.view_of(t) for t in node.inputs])
         extra = self._forward_keeps.get(id(node))

@@ -78,7 +78,11 @@ class _Merger:
 
     # ---- a product, its bias, its activation ----
     def epilogues(self) -> None:
-        """Each step of the chain has one user only, so nothing outside can lie between its members."""
+        """Each step of the chain has one user only, so nothing outside can lie between its members.
+
+        Users of a product's further outputs could: there the activation, which reads the product alone, moves up to it.
+        """
+        early: dict[int, Node] = {}
         for node in self.nodes:
             if not node.op.absorbs:
                 continue
@@ -96,6 +100,13 @@ class _Merger:
                 if user is not None and known and user.outputs[0].spec == tail.spec:
                     unit.activation = user.op.name
                     self._join(unit, user)
+                    if len(node.outputs) > 1:
+                        early[id(unit.nodes[-2])] = user
+        if early:
+            moved = {id(node) for node in early.values()}
+            stay = [node for node in self.nodes if id(node) not in moved]
+            self.nodes = [n for node in stay for n in (node, early.get(id(node))) if n is not None]
+            self.position = {id(node): k for k, node in enumerate(self.nodes)}
 
     def _free(self, node: Node) -> bool:
         """Whether no other product has taken the node: of a sum of two products, each could be the other's bias."""

@@ -111,10 +111,10 @@ class BatchNorm(_Affine):
         frozen = bool(self.parameters) and not any(weight.trainable for weight in self.parameters)
         if not training or frozen:
             return mn.batch_norm(x, self.moving_mean, self.moving_variance, **settings)
-        mean, variance = mn.moments(x, tuple(k for k in range(x.ndim) if k != axis), correction=1)
+        y, mean, variance = mn.batch_norm(x, **settings, return_moments=True)
         for state, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             self.assign(state, state * self.momentum + mn.stop_gradient(value) * (1.0 - self.momentum))
-        return mn.batch_norm(x, **settings)
+        return y
 
 
 class _Moved(_Affine):
