@@ -235,7 +235,9 @@ def batch_norm(
         n = extent(x, [k for k in range(x.ndim) if k != at])
         return y, center, variance * (n / maximum(n - 1, 1))
     if return_moments:
-        raise ArgumentError("batch_norm: return_moments belongs to training, without running_mean and running_var")
+        raise ArgumentError(
+            "batch_norm: return_moments belongs to training, without running_mean and running_var"
+        )
     # One factor and one summand for each channel: two operations on every element of x.
     center = _along("batch_norm", "running_mean", running_mean, sizes, x, at)
     scale = 1.0 / sqrt(_along("batch_norm", "running_var", running_var, sizes, x, at) + eps)

@@ -46,6 +46,8 @@ class Lowering:
         self._output_of: dict[int, int] = {}
         for index, tensor in enumerate(graph.outputs):
             self._output_of.setdefault(id(tensor), index)
+        for index, tensor in enumerate(graph.outputs):
+            self._output_of.setdefault(id(_unshaped(tensor)), index)
         self._placed: dict[int, View] = {}
         self._forward_keeps = self._find_kept()
 
@@ -275,7 +277,8 @@ class Lowering:
         """Copies results that no instruction wrote in place: views, leaves and tensors returned twice."""
         for index, tensor in enumerate(self.graph.outputs):
             view = self.view_of(tensor)
-            if view.buffer.kind == "output" and view.buffer.index == index and tensor.node.op.view is None:
+            own = view.buffer.kind == "output" and view.buffer.index == index
+            if own and view.dense and view.size == tensor.size and view.dtype == tensor.dtype:
                 continue
             self.emit.nodes = (tensor.node,)
             target = View(
@@ -283,6 +286,13 @@ class Lowering:
             )
             target.buffer.nbytes = target.nbytes
             self.emit.copy(view if view.shape == tensor.shape else view.broadcast(tensor.shape), target)
+
+
+def _unshaped(tensor: Tensor) -> Tensor:
+    """What a result is computed as, before reshapes, which leave the elements where they are."""
+    while tensor.node.op.name == "reshape":
+        tensor = tensor.node.inputs[0]
+    return tensor
 
 
 def _overlap(a: View, b: View) -> bool:

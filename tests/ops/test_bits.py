@@ -24,6 +24,9 @@ BATCHED = {
     "sum_of_channels": (lambda x: mn.sum(x, axis=(1, 3)), IMAGES),
     "mean": (lambda x: mn.mean(mn.tanh(x) * x, axis=-1), ROWS),
     "logsumexp": (lambda x: mn.logsumexp(x, axis=1), ROWS),
+    "layer_norm": (lambda x: mn.layer_norm(x, 29, ROWS[0].astype(x.dtype)), ROWS),
+    "group_norm": (lambda x: mn.group_norm(x, 3), IMAGES),
+    "instance_norm": (mn.instance_norm, IMAGES),
     "gelu": (lambda x: x * 0.5 * (1.0 + mn.erf(x * 0.70710678)), ROWS),
 }
 

@@ -32,6 +32,8 @@ BATCHES = {
     "slice": (lambda x: x[::-1, ::2], lambda n: (n, 4)),
     "broadcast_to": (lambda x: mn.broadcast_to(x, (3, *x.shape)), lambda n: (n, 4)),
     "argmax": (lambda x: mn.cast(mn.argmax(x, axis=1), x.dtype), lambda n: (n, 4)),
+    "layer_norm": (lambda x: mn.layer_norm(x, 4, np.ones(4), np.ones(4)), lambda n: (n, 4)),
+    "group_norm": (lambda x: mn.group_norm(x, 2, np.ones(4)), lambda n: (n, 4, 3)),
     "power": (lambda x: mn.power(x, 2.5), lambda n: (n, 4)),
 }
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import mathnet as mn
+from mathnet.graph.op import OPS, as_tensor
 
 
 def rng():
@@ -76,6 +77,58 @@ def test_one_value_has_variance_zero():
     assert mn.moments(np.array([3.0]), correction=1)[1] == 0.0
 
 
+def test_derivatives_of_statistics_and_results_together():
+    """The mean and the variance are results too: what depends on them adds to the slope of y, in the second order as well."""
+    x, w = rng().standard_normal((3, 4, 5)), rng().standard_normal(4)
+
+    def batch(x, w):
+        y, mean, variance = mn.batch_norm(x, weight=w, return_moments=True)
+        return mn.sum(mn.tanh(y)) + mn.sum(mean**3) + mn.sum(mn.square(variance))
+
+    mn.check_gradient(batch, (x, w), order=2)
+    mn.check_gradient(lambda x: mn.batch_norm(x, return_moments=True)[2], (x,))
+    for axis, centred in ((1, True), (2, False)):
+        attrs = {"axis": axis, "centred": centred, "weight": False, "bias": False, "eps": 1e-3}
+
+        def rows(x, attrs=attrs):
+            y, *statistics = OPS["row_norm"](as_tensor(x), **attrs)
+            return mn.sum(mn.tanh(y)) + sum(mn.sum(s**3) for s in statistics)
+
+        mn.check_gradient(rows, (x,), order=2)
+
+
+def test_moments_beside_the_batch_norm():
+    x = rng().standard_normal((3, 4, 5)) + 2
+    _, mean, variance = mn.batch_norm(x, return_moments=True, axis=-1)
+    np.testing.assert_allclose(mean, x.mean((0, 1)), rtol=1e-13)
+    np.testing.assert_allclose(variance, x.var((0, 1), ddof=1), rtol=1e-13)
+    with pytest.raises(mn.ArgumentError, match="return_moments belongs to training"):
+        mn.batch_norm(x, np.zeros(4), np.ones(4), return_moments=True)
+
+
+@pytest.mark.parametrize("f", [mn.relu, mn.tanh, mn.sigmoid])
+def test_an_activation_behind_the_batch_norm_is_fused_with_equal_bits(f):
+    """Also where the statistics are read before the activation is."""
+    x, w = rng().standard_normal((3, 4, 5)), rng().standard_normal(4)
+
+    def whole(x, w):
+        y, mean, variance = mn.batch_norm(x, weight=w, return_moments=True)
+        return mn.exp(mean) + variance, f(y)
+
+    plan = mn.function(whole)
+    parts = mn.batch_norm(x, weight=w, return_moments=True)
+    statistics, y = plan(x, w)
+    np.testing.assert_array_equal(y, f(parts[0]))
+    np.testing.assert_array_equal(statistics, np.asarray(mn.exp(parts[1]) + parts[2]))
+
+
+def test_operands_of_mixed_types():
+    x, w = rng().standard_normal((3, 4)).astype(np.float32), rng().standard_normal(4)
+    got = mn.layer_norm(x, 4, w)
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got, standardized(x.astype(float), (1,), 1e-5) * w, rtol=1e-9)
+
+
 def test_derivatives():
     x, w, b = rng().standard_normal((3, 4, 5)), rng().standard_normal(5), rng().standard_normal(4)
     mn.check_gradient(lambda x, w: mn.tanh(mn.layer_norm(x, 5, w)), (x, w), order=2)
@@ -107,6 +160,9 @@ def test_derivatives():
         (lambda: mn.instance_norm(np.zeros((2, 3))), mn.ShapeError, "at least 3 axes"),
         (lambda: mn.batch_norm(np.zeros((2, 3)), np.zeros(3)), mn.ArgumentError, "given together"),
         (lambda: mn.batch_norm(np.zeros((2, 3)), axis=2), mn.ShapeError, "axis 2 is out of range"),
+        (lambda: mn.layer_norm(np.zeros((2, 3)), 3, eps=-1.0), mn.ArgumentError, "eps must be a number ≥ 0"),
+        (lambda: mn.batch_norm(np.zeros((0, 3))), mn.ShapeError, "no elements beside axis 1"),
+        (lambda: mn.layer_norm(np.zeros((2, 0)), 0), mn.ShapeError, "no elements from axis 1 on"),
         (lambda: mn.moments(np.zeros(3), correction=-1), mn.ArgumentError, "correction must be an int ≥ 0"),
     ],
 )
