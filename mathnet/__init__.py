@@ -37,7 +37,7 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = frozenset(
-    "activations callbacks constraints data distributions errors formats initializers layers losses metrics ops optimizers "
+    "activations callbacks constraints data distributions errors formats initializers layers linalg losses metrics ops optimizers "
     "plugins random regularizers reports schedules testing".split()
 )
 

@@ -69,6 +69,7 @@ from mathnet import errors as errors
 from mathnet import formats as formats
 from mathnet import initializers as initializers
 from mathnet import layers as layers
+from mathnet import linalg as linalg
 from mathnet import losses as losses
 from mathnet import metrics as metrics
 from mathnet import ops as ops

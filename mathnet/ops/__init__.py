@@ -28,6 +28,7 @@ from mathnet.ops import (  # noqa: F401
     filled,
     gates,
     indexing,
+    linear_algebra,
     logarithms,
     matmul,
     moments,

@@ -1,4 +1,4 @@
-"""Norms of vectors, and those norms of matrices that need no decomposition."""
+"""Norms of vectors and matrices."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from mathnet.graph.tensor import Tensor
 from mathnet.ops.arithmetic import abs_, square
 from mathnet.ops.comparison import not_equal, where
 from mathnet.ops.exponential import power
+from mathnet.ops.linear_algebra.spectrum import svdvals
 from mathnet.ops.moments import root
 from mathnet.ops.reduction import MAX, MIN, SUM, Axes, reduced_shape
+from mathnet.ops.shape import moveaxis
 
 
 @graph_function
@@ -23,7 +25,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
 
     axis None and ord None: √Σx² of all elements.  Vectors: ord None or 2 (Euclidean), inf (largest |x|), −inf (smallest), 0 (count of
     x ≠ 0), any other p: (Σ|x|ᵖ)^(1/p).  Matrices: ord None or "fro" (Frobenius), 1 and −1 (largest and smallest sum of a column's
-    |x|), inf and −inf (of a row's).  The derivative where the norm is 0 is 0.  Integers give float64.
+    |x|), inf and −inf (of a row's), 2 and −2 (largest and smallest singular value), "nuc"
+    (their sum).  The derivative where the norm is 0 is 0.  Integers give float64.
 
     Raises ShapeError when the axes do not make vectors or matrices, ArgumentError for an unknown ord.
 
@@ -83,11 +86,22 @@ def _of_matrices(x: Tensor, ord: Any, axes: Axes) -> Tensor:
     if ord is None or ord == "fro":
         return root(SUM(square(x), axis=tuple(sorted(axes)), keepdims=True))
     if ord in (2, -2, "nuc"):
-        raise ArgumentError(
-            f"norm: ord={ord!r} of matrices is made of singular values; take them from a singular value decomposition"
-        )
+        return _of_singular_values(x, ord, axes)
     if ord not in (1, -1, math.inf, -math.inf):
-        raise ArgumentError(f"norm: ord={ord!r} is not a norm of matrices; use 'fro', 1, -1, inf or -inf")
+        raise ArgumentError(
+            f"norm: ord={ord!r} is not a norm of matrices; use 'fro', 'nuc', 1, -1, 2, -2, inf or -inf"
+        )
     summed, compared = axes if abs(ord) == 1 else axes[::-1]
     sums = SUM(abs_(x), axis=(summed,), keepdims=True)
     return (MAX if ord > 0 else MIN)(sums, axis=(compared,), keepdims=True)
+
+
+def _of_singular_values(x: Tensor, ord: Any, axes: Axes) -> Tensor:
+    values = svdvals(moveaxis(x, axes, (-2, -1)))
+    found = (
+        SUM(values, axis=(values.ndim - 1,), keepdims=False)
+        if ord == "nuc"
+        else values[..., 0 if ord == 2 else -1]
+    )
+    shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+    return OPS["reshape"](found, shape=shape)

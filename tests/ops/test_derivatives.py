@@ -23,6 +23,9 @@ _HELD = {
     "stop_gradient": (0,),
     "gammainc": (0,),
     "betainc": (0, 1),
+    "same_where_repeated": (0,),
+    "eigenvalue_splitting": (0,),
+    "simple_spectrum": (0, 1, 2, 3),
     **{f"random_{name}": (0, 1) for name in ("uniform", "normal", "bernoulli")},
 }
 #: Piecewise constant, or without a derivative.
