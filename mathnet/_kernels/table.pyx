@@ -28,6 +28,7 @@ include "families/pooling.pxi"
 include "families/convolution/conv2d.pxi"
 include "families/convolution/conv2d_backward_input.pxi"
 include "families/convolution/conv2d_backward_weight.pxi"
+include "families/convolution/winograd_tiles.pxi"
 include "families/convolution/winograd.pxi"
 include "families/convolution/winograd_backward_weight.pxi"
 

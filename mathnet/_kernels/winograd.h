@@ -20,6 +20,7 @@
 #define MN_POINTS 6
 #define MN_MISSING 4
 #define MN_POINTS_2D (MN_POINTS * MN_POINTS)
+#define MN_LINES 9 /* the most rows of an image that a tile takes */
 #define MN_TAPS 3
 #define MN_TAPS_2D (MN_TAPS * MN_TAPS)
 
@@ -120,11 +121,14 @@ MN_INLINE void mn_gradients_of_points(const mn_vec *d, mn_vec *o)
 /* Tiles side by side: first `fours` of 4 columns, then `threes` of 3. */
 typedef struct {
     int64_t fours, threes;
-    int64_t begin, end;            /* columns that exist; those before and behind are zero */
-    const mn_real *line[MN_POINTS]; /* rows of the image from column `begin` on: VL channels per pixel */
-    mn_real *columns;              /* scratch: MN_POINTS rows of mn_tile_columns pixels */
-    mn_real *point[MN_POINTS_2D];  /* of the first tile; the next tile is `tile` elements further */
+    int64_t begin, end;             /* columns that exist; those before and behind are zero */
+    const mn_real *line[MN_LINES];  /* rows of the image from column `begin` on: VL channels per pixel */
+    mn_real *columns;               /* scratch: MN_LINES rows of pixels */
+    mn_real *point[MN_POINTS_2D];   /* of the first tile; the next tile is `tile` elements further */
     int64_t tile;
+    /* of winograd_phases.h: where the single tap's rows and columns begin, and elements from one of its rows to the next */
+    int64_t single_top, single_left;
+    int64_t single_row[MN_POINTS];
 } mn_tile_row;
 
 /* The two transforms of what goes in, with the same loops: of an image (gradient = 0), whose tiles overlap by two
@@ -240,42 +244,6 @@ static __attribute__((noinline)) void mn_winograd_output(const mn_tile_row *r, i
 
 /* ---- weights ---- */
 
-/* point[i] = G w G' for one vector of kernels: taps[t] at taps + t * VL, rotated by half a turn when asked.  Points are
-   `point_stride` elements apart. */
-MN_INLINE void mn_weight_points(const mn_real *taps, const int rotated, mn_real *points, int64_t point_stride)
-{
-    mn_vec half[MN_POINTS][MN_TAPS];
-#pragma GCC unroll 3
-    for (int j = 0; j < MN_TAPS; j++) {
-        mn_vec w[MN_TAPS], o[MN_POINTS];
-#pragma GCC unroll 3
-        for (int i = 0; i < MN_TAPS; i++) {
-            const int tap = i * MN_TAPS + j;
-            w[i] = v_load(taps + (rotated ? MN_TAPS_2D - 1 - tap : tap) * VL);
-        }
-        mn_points_of_taps(w, o);
-#pragma GCC unroll 6
-        for (int i = 0; i < MN_POINTS; i++)
-            half[i][j] = o[i];
-    }
-#pragma GCC unroll 6
-    for (int i = 0; i < MN_POINTS; i++) {
-        mn_vec o[MN_POINTS];
-        mn_points_of_taps(half[i], o);
-#pragma GCC unroll 6
-        for (int j = 0; j < MN_POINTS; j++)
-            v_store(points + (i * MN_POINTS + j) * point_stride, o[j]);
-    }
-}
-
-/* `count` vectors of kernels, one after the other in `taps`; the points of the next one are `step` elements further. */
-static __attribute__((noinline)) void mn_winograd_weights(const mn_real *taps, int64_t count, int rotated,
-                                                          mn_real *points, int64_t point_stride, int64_t step)
-{
-    for (int64_t k = 0; k < count; k++, taps += MN_TAPS_2D * VL, points += step)
-        rotated ? mn_weight_points(taps, 1, points, point_stride) : mn_weight_points(taps, 0, points, point_stride);
-}
-
 /* taps[t] = weights of tap t of `lanes` kernels that follow each other in memory; zero in the lanes beyond. */
 static __attribute__((noinline)) void mn_taps_of_kernels(const mn_real *w, int64_t lanes, mn_real *taps)
 {
@@ -285,44 +253,6 @@ static __attribute__((noinline)) void mn_taps_of_kernels(const mn_real *w, int64
     for (int t = WHOLE; t < MN_TAPS_2D; t++)
         for (int64_t lane = 0; lane < VL; lane++)
             taps[t * VL + lane] = lane < lanes ? w[lane * MN_TAPS_2D + t] : 0;
-}
-
-/* dw = G' point G for VL kernels that follow each other in memory, of which `lanes` exist. */
-static __attribute__((noinline)) void mn_winograd_weight_gradient(const mn_real *points, int64_t point_stride,
-                                                                  int64_t lanes, mn_real *dw)
-{
-    enum { WHOLE = MN_TAPS_2D / VL * VL };
-    mn_vec half[MN_TAPS][MN_POINTS], taps[MN_TAPS_2D];
-    mn_real rest[MN_TAPS_2D * VL];
-#pragma GCC unroll 6
-    for (int j = 0; j < MN_POINTS; j++) {
-        mn_vec d[MN_POINTS], o[MN_TAPS];
-#pragma GCC unroll 6
-        for (int i = 0; i < MN_POINTS; i++)
-            d[i] = v_load(points + (i * MN_POINTS + j) * point_stride);
-        mn_gradients_of_points(d, o);
-#pragma GCC unroll 3
-        for (int i = 0; i < MN_TAPS; i++)
-            half[i][j] = o[i];
-    }
-#pragma GCC unroll 3
-    for (int i = 0; i < MN_TAPS; i++)
-        mn_gradients_of_points(half[i], taps + i * MN_TAPS);
-#pragma GCC unroll 9
-    for (int t = WHOLE; t < MN_TAPS_2D; t++)
-        v_store(rest + t * VL, taps[t]);
-#pragma GCC unroll 4
-    for (int t = 0; t < WHOLE; t += VL)
-        v_transpose(taps + t);
-#pragma GCC unroll 16
-    for (int lane = 0; lane < VL; lane++)
-        if (lane < lanes) {
-#pragma GCC unroll 4
-            for (int t = 0; t < WHOLE; t += VL)
-                v_store(dw + lane * MN_TAPS_2D + t, taps[t + lane]);
-            for (int t = WHOLE; t < MN_TAPS_2D; t++)
-                dw[lane * MN_TAPS_2D + t] = rest[t * VL + lane];
-        }
 }
 
 /* ---- pixels with VL channels each, to and from planes ---- */

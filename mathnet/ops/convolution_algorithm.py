@@ -1,6 +1,7 @@
 """Which kernel runs a convolution.
 
     3×3, stride 1, at least 16 channels in and out    winograd_…    tiles of 4×4 outputs for 36 products in place of 144
+    3×3, stride 2, at least 32 channels in and out    winograd_…    the same by phases of the stride, for 81 products
     everything else                                   conv2d_…      implicit matrix product
 
 The choice follows from the shape of the layer alone: channels, kernel, stride, dilation, groups and the size of the picture.
@@ -12,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-WINOGRAD_CHANNELS = 16  # of a group, in and out; with fewer the transforms cost more than they save
+# The fewest channels of a group, in and out, with which the transforms cost less than they save, by stride.
+WINOGRAD_CHANNELS = {1: 16, 2: 32}
 
 
 def kernel_of(part: str, fields: Mapping[str, int]) -> str:
@@ -23,24 +25,23 @@ def kernel_of(part: str, fields: Mapping[str, int]) -> str:
 
 
 def _fits_winograd(f: Mapping[str, int]) -> bool:
-    """3×3, stride 1, enough channels, and pictures whose tiles take at most half the products of direct arithmetic."""
-    if (f["kh"], f["kw"], f["stride_h"], f["stride_w"], f["dilation_h"], f["dilation_w"]) != (
-        3,
-        3,
-        1,
-        1,
-        1,
-        1,
+    """3×3, stride 1 or 2, enough channels, and pictures whose tiles take much less than the products of direct arithmetic."""
+    stride = f["stride_h"]
+    if (f["kh"], f["kw"], f["dilation_h"], f["dilation_w"]) != (3, 3, 1, 1):
+        return False
+    if (
+        stride != f["stride_w"]
+        or min(f["c"], f["o"]) < WINOGRAD_CHANNELS.get(stride, f["c"] + 1) * f["groups"]
     ):
         return False
-    if min(f["c"], f["o"]) < WINOGRAD_CHANNELS * f["groups"]:
-        return False
-    return 2 * _points(f["out_h"]) * _points(f["out_w"]) <= 9 * f["out_h"] * f["out_w"]
+    share = _products(f["out_h"], stride) * _products(f["out_w"], stride) / (9 * f["out_h"] * f["out_w"])
+    return share <= (0.5 if stride == 1 else 0.75)
 
 
-def _points(size: int) -> int:
-    """Points of the tiles that cover ``size`` outputs along one axis: 6 for every 4 outputs, or 5 for 3."""
-    return min(6 * -(-max(size - 3 * threes, 0) // 4) + 5 * threes for threes in range(4))
+def _products(size: int, stride: int) -> int:
+    """Products along one axis of the tiles that cover ``size`` outputs: of each tile of 4, and of 3."""
+    four, three = (6, 5) if stride == 1 else (9, 7)
+    return min(four * -(-max(size - 3 * threes, 0) // 4) + three * threes for threes in range(4))
 
 
 __all__ = ["kernel_of"]

@@ -44,6 +44,9 @@ def test_winograd_for_3x3_kernels_with_enough_channels(part, layer):
         {"kernel": (3, 5)},
         {"dilation": (2, 2)},
         {"h": 1, "w": 100},
+        {"stride": (2, 2), "c": 31, "o": 64},
+        {"stride": (1, 2), "c": 64, "o": 64},
+        {"stride": (3, 3), "c": 64, "o": 64},
         {"h": 2, "w": 2},
     ],
 )

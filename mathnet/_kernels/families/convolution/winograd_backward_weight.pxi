@@ -6,9 +6,9 @@
 # Chunks take a group of images, a piece of the outputs and a piece of the input channels.  M is one chain over the tiles of
 # a group of images; the gradients of the groups are added in order at the end.
 
-cdef extern from "winograd.h":
-    void winograd_weight_gradient "mn_winograd_weight_gradient"(const real *points, int64_t point_stride, int64_t lanes,
-                                                                real *dw) noexcept nogil
+cdef extern from "winograd_weights.h":
+    void winograd_weight_gradient "mn_winograd_weight_gradient"(const real *points, int64_t point_stride, int phases,
+                                                                int64_t lanes, real *dw) noexcept nogil
 
 cdef enum:
     POINT_ELEMENTS = 1 << 14        # tiles by channels of V in a block, where that gives more than MINIMAL_TILES
@@ -34,7 +34,7 @@ cdef winograd_weight_t winograd_weight_of(const conv2d_t *d) noexcept nogil:
     u.g = winograd_forward_of(d)
     u.images = d.n
     tiles = all_tiles(&u.g)
-    products = POINTS_2D * u.g.groups * u.g.c * u.g.o * tiles
+    products = products_of_tile(&u.g) * u.g.groups * u.g.c * u.g.o * tiles
     u.channel_pieces = chunk_count(u.g.c, PIECE_CHANNELS)
     u.channels = chunk_count(chunk_count(u.g.c, u.channel_pieces), VL) * VL
     u.channel_pieces = chunk_count(u.g.c, u.channels)
@@ -54,57 +54,61 @@ cdef winograd_weight_t winograd_weight_of(const conv2d_t *d) noexcept nogil:
     u.step = STEP_ELEMENTS // u.channels // TILE_COLUMNS * TILE_COLUMNS
     u.step = at_most(u.step if u.step > TILE_COLUMNS else TILE_COLUMNS, u.g.outputs)
     wanted = POINT_ELEMENTS // u.channels
-    cut_blocks(&u.g, wanted if wanted > MINIMAL_TILES else MINIMAL_TILES)
+    wanted = wanted if wanted > MINIMAL_TILES else MINIMAL_TILES
+    cut_blocks(&u.g, wanted * POINTS_2D // products_of_tile(&u.g))
     u.chunks = u.g.groups * u.channel_pieces * u.image_groups * u.g.pieces
     return u
 
 
 # Where a worker keeps what it computes, in elements of scratch.
 ctypedef struct weight_scratch_t:
-    int64_t v_tile, v_point         # V[point][tile][c]
-    int64_t d_tile, d_point         # D[point][tile][o] of one step
-    int64_t m_row, m_point          # M[point][o][c] of one step, or of the whole piece where there are several blocks
-    int64_t d, m, columns, pixels, zeros, elements
+    int64_t v_tile                  # V[point][tile][c]
+    int64_t[36] v
+    int64_t d_tile                  # D[point][tile][o] of one step
+    int64_t[36] d
+    int64_t m, m_row, m_point       # M[point][o][c] of one step, or of the whole piece where there are several blocks
+    int64_t window, elements
 
 
 cdef weight_scratch_t weight_scratch(const winograd_weight_t *u) noexcept nogil:
     cdef weight_scratch_t s
     cdef const winograd_t *g = &u.g
-    cdef int64_t tiles = g.rows * g.segment, pixels, gradients
+    cdef planes_t inputs = input_planes(g, NULL)
+    cdef planes_t gradients = gradient_planes(g, NULL)
+    cdef int64_t point, v, window
     s.v_tile, s.d_tile = padded_row(u.channels), padded_row(u.step)
+    v = place_points(g, s.v_tile, s.v)
+    s.m = v + place_points(g, s.d_tile, s.d)
+    for point in range(POINTS_2D):
+        s.d[point] += v
     s.m_row = chunk_count(u.channels, VL) * VL
-    s.v_point = point_distance(tiles * s.v_tile)
-    s.d_point = point_distance(tiles * s.d_tile)
     s.m_point = point_distance((u.step if g.blocks == 1 else g.outputs) * s.m_row)
-    s.d = POINTS_2D * s.v_point
-    s.m = s.d + POINTS_2D * s.d_point
-    s.columns = s.m + POINTS_2D * s.m_point
-    s.pixels = s.columns + POINTS * (4 * g.segment + TAPS - 1) * VL
-    pixels, gradients = pixels_elements(g, g.h, g.w), pixels_elements(g, g.out_h, g.out_w)
-    s.zeros = s.pixels + (pixels if pixels > gradients else gradients)
-    s.elements = s.zeros + (4 * g.segment + TAPS - 1) * VL
+    s.window = s.m + POINTS_2D * s.m_point
+    window = window_elements(g, &gradients)
+    s.elements = window_elements(g, &inputs)
+    s.elements = s.window + (window if window > s.elements else s.elements)
     return s
 
 
-cdef void multiply_gradients(const winograd_weight_t *u, const weight_scratch_t *s, int64_t block, int64_t outputs,
-                             int64_t channels, const real *d, const real *v, real *m) noexcept nogil:
+cdef void multiply_gradients(const weight_scratch_t *s, const block_t *b, bint resume, int64_t outputs, int64_t channels,
+                             const real *scratch, real *m) noexcept nogil:
     """M (+)= D' V for every point of a block."""
     cdef tile_t t
     cdef int64_t point, c, o, rows
     t.a_row, t.a_col, t.b_row, t.b_offset, t.c_row = 1, s.d_tile, s.v_tile, NULL, s.m_row
-    t.panel, t.epilogue, t.resume = NULL, NULL, block > 0
+    t.panel, t.epilogue, t.resume = NULL, NULL, resume
     channels = chunk_count(channels, VL) * VL
     for point in range(POINTS_2D):
-        t.k = tiles_of_point(&u.g, block, point)
+        t.k = b.rows[point // POINTS] * b.columns[point % POINTS]
         c = 0
         while c < channels:
             t.columns = at_most(channels - c, TILE_COLUMNS)
             t.b_columns = t.columns
-            t.b = v + point * s.v_point + c
+            t.b = scratch + s.v[point] + c
             o = 0
             while o < outputs:
                 rows = tile_rows(outputs - o)
-                t.a = d + point * s.d_point + o
+                t.a = scratch + s.d[point] + o
                 t.c = m + point * s.m_point + o * s.m_row + c
                 run_tile(&t, rows)
                 o += rows
@@ -120,8 +124,7 @@ cdef void winograd_backward_weight_sizes(const void *descriptor, mn_sizes *out) 
         return
     u = winograd_weight_of(d)
     s = weight_scratch(&u)
-    winograd_sizes(&u.g, out)
-    out.work *= u.image_groups
+    out.work = winograd_work(&u.g) * u.image_groups
     out.chunks = u.chunks
     out.scratch = s.elements * <int64_t>sizeof(real)
     if u.image_groups > 1:
@@ -143,43 +146,43 @@ cdef int winograd_backward_weight(const void *descriptor, operand_t *operands, i
     cdef int64_t c = chunk // (u.image_groups * g.pieces) % u.channel_pieces * u.channels
     cdef int64_t group = chunk // (u.image_groups * g.pieces * u.channel_pieces)
     cdef int64_t first = piece * g.outputs, last = at_most(first + g.outputs, g.o), image = image_group * g.n
-    cdef int64_t block, o, outputs, channels = at_most(g.c - c, u.channels), i, j
-    cdef real *v = <real *>scratch
+    cdef int64_t index, o, outputs, channels = at_most(g.c - c, u.channels), i, j
+    cdef real *points = <real *>scratch
     cdef real *m
-    cdef real *dw
+    cdef real *dw = <real *>operands[2]
     cdef planes_t inputs
     cdef planes_t gradients
+    cdef block_t block
     if chunk == u.chunks:
-        sum_parts(<const real *>operands[3], u.image_groups, d.o * g.c * TAPS_2D, <real *>operands[2])
+        sum_parts(<const real *>operands[3], u.image_groups, d.o * g.c * TAPS_2D, dw)
         return MN_OK
-    dw = <real *>operands[2]
     if u.image_groups > 1:
         dw = <real *>operands[3] + image_group * d.o * g.c * TAPS_2D
     dw += (group * g.o * g.c + c) * TAPS_2D
     inputs = input_planes(g, <const real *>operands[0] + (image * d.c + group * g.c + c) * g.h * g.w)
     inputs.channels = channels
-    gradients.image = d.o * g.out_h * g.out_w
-    gradients.h, gradients.w, gradients.top, gradients.left, gradients.gradient = g.out_h, g.out_w, 0, 0, True
     g.n = at_most(u.images - image, g.n)            # the last group may be smaller
     if g.n <= 0:
         for o in range(first, last):
             fill_row(dw + o * g.c * TAPS_2D, channels * TAPS_2D, 0)
         return MN_OK
-    for block in range(g.blocks):
-        transform_planes(g, &inputs, block, v, s.v_point, s.v_tile, v + s.columns, v + s.pixels, v + s.zeros)
+    for index in range(g.blocks):
+        block = block_of(g, index)
+        transform_planes(g, &inputs, &block, points, s.v, s.v_tile, points + s.window)
         o = first
         while o < last:
             outputs = at_most(last - o, u.step)
-            gradients.x = (<const real *>operands[1] + (image * d.o + group * g.o + o) * g.out_h * g.out_w)
+            gradients = gradient_planes(
+                g, <const real *>operands[1] + (image * d.o + group * g.o + o) * g.out_h * g.out_w)
             gradients.channels = outputs
-            transform_planes(g, &gradients, block, v + s.d, s.d_point, s.d_tile, v + s.columns, v + s.pixels, v + s.zeros)
-            m = v + s.m + ((o - first) * s.m_row if g.blocks > 1 else 0)
-            multiply_gradients(&u, &s, block, outputs, channels, v + s.d, v, m)
-            if block == g.blocks - 1:
+            transform_planes(g, &gradients, &block, points, s.d, s.d_tile, points + s.window)
+            m = points + s.m + ((o - first) * s.m_row if g.blocks > 1 else 0)
+            multiply_gradients(&s, &block, index > 0, outputs, channels, points, m)
+            if index == g.blocks - 1:
                 for i in range(outputs):
                     j = 0
                     while j < channels:
-                        winograd_weight_gradient(m + i * s.m_row + j, s.m_point, at_most(channels - j, VL),
+                        winograd_weight_gradient(m + i * s.m_row + j, s.m_point, g.phases, at_most(channels - j, VL),
                                                  dw + ((o + i) * g.c + j) * TAPS_2D)
                         j += VL
             o += u.step

@@ -1,0 +1,308 @@
+# Tiles of Winograd convolution (winograd.pxi): how outputs are cut, and where the points of a tile stand.
+#
+# Along each axis outputs are cut into tiles of 4, then tiles of 3.  A tile has six places (winograd.h, winograd_phases.h):
+# points, of which tiles of 3 lack one, and with phases a place that holds one row for every output of the tile.  A pair
+# of places, one for each axis, makes a matrix of its own, [tile][channel].
+
+cdef extern from "winograd_weights.h":
+    enum:
+        POINTS "MN_POINTS"
+        POINTS_2D "MN_POINTS_2D"
+        MISSING_POINT "MN_MISSING"
+        PAIR_MISSING "MN_PAIR_MISSING"
+        SINGLE "MN_SINGLE"
+        LINES "MN_LINES"
+        TAPS "MN_TAPS"
+        TAPS_2D "MN_TAPS_2D"
+    ctypedef struct tile_row_t "mn_tile_row":
+        int64_t fours, threes
+        int64_t begin, end
+        const real **line
+        real *columns
+        real **point
+        int64_t tile
+        int64_t single_top, single_left
+        int64_t *single_row
+    void winograd_input "mn_winograd_input"(const tile_row_t *r, int64_t height) noexcept nogil
+    void winograd_gradient "mn_winograd_gradient"(const tile_row_t *r, int64_t height) noexcept nogil
+    void winograd_output "mn_winograd_output"(const tile_row_t *r, int64_t height, real *y, int64_t y_row) noexcept nogil
+    void phases_input "mn_phases_input"(const tile_row_t *r, int64_t height, int64_t step) noexcept nogil
+    void phases_gradient "mn_phases_gradient"(const tile_row_t *r, int64_t height) noexcept nogil
+    void phases_output "mn_phases_output"(const tile_row_t *r, int64_t height, int64_t apart, real *y,
+                                          int64_t y_row) noexcept nogil
+
+cdef enum:
+    SEGMENT_TILES = 128             # tiles of a row beyond which rows are cut
+    LINE_BYTES = 64
+
+
+# The tiles along one axis: first those of 4 outputs, then those of 3.
+ctypedef struct tiles_t:
+    int64_t fours, threes
+
+
+# A correlation with 3x3 kernels: y[o][i] = sum over c and taps t of x[c][stride * i + t - (top, left)] * w[o][c][t]; or, apart,
+# the transpose of one with stride 2, whose tiles hold pairs of rows and columns of y.
+ctypedef struct winograd_t:
+    int64_t n, groups
+    int64_t c, h, w                 # x (n, groups * c, h, w)
+    int64_t o, out_h, out_w         # y (n, groups * o, out_h, out_w)
+    int64_t top, left               # may be negative
+    bint phases, apart
+    int64_t single_top, single_left     # where the single tap's rows and columns are
+    tiles_t ys, xs
+    int64_t segment, segments       # tiles of a piece of a row of tiles
+    int64_t rows, blocks            # rows of tiles of a block; more than one only where rows are not cut
+    int64_t outputs, pieces         # output channels of a piece
+
+
+# A block: rows of tiles, counted over all images, or a segment of one row.
+ctypedef struct block_t:
+    int64_t first, last             # rows
+    int64_t fours, threes           # tiles of a row
+    int64_t column                  # the first output
+    int64_t[6] rows                 # rows and columns of each place
+    int64_t[6] columns
+
+
+cdef inline int64_t points_of(const tiles_t *t, bint phases) noexcept nogil:
+    """Products along one axis: 6 for 4 outputs and 5 for 3; with phases 5 + 4 and 4 + 3."""
+    return 9 * t.fours + 7 * t.threes if phases else 6 * t.fours + 5 * t.threes
+
+
+cdef tiles_t cut_tiles(int64_t size, bint phases) noexcept nogil:
+    """The tiles with the fewest products that cover `size` outputs."""
+    cdef tiles_t t, best
+    cdef int64_t threes
+    best.fours, best.threes = chunk_count(size, 4), 0
+    for threes in range(1, 4):
+        t.threes = threes
+        t.fours = (size - 3 * threes + 3) // 4 if size > 3 * threes else 0
+        if points_of(&t, phases) < points_of(&best, phases):
+            best = t
+    return best
+
+
+cdef inline int64_t tile_begin(const tiles_t *t, int64_t tile) noexcept nogil:
+    """The first output of a tile."""
+    return 4 * tile - (tile - t.fours if tile > t.fours else 0)
+
+
+cdef inline int64_t rows_of_image(const winograd_t *g) noexcept nogil:
+    return g.ys.fours + g.ys.threes
+
+
+cdef inline int64_t all_tiles(const winograd_t *g) noexcept nogil:
+    return g.n * rows_of_image(g) * (g.xs.fours + g.xs.threes)
+
+
+cdef void cut_blocks(winograd_t *g, int64_t wanted) noexcept nogil:
+    """Tiles of a correlation whose sizes are set, and blocks of about `wanted` tiles."""
+    cdef int64_t tiles, rows
+    g.ys = cut_tiles((g.out_h + 1) // 2 if g.apart else g.out_h, g.phases)
+    g.xs = cut_tiles((g.out_w + 1) // 2 if g.apart else g.out_w, g.phases)
+    tiles, rows = g.xs.fours + g.xs.threes, g.n * rows_of_image(g)
+    g.segments = chunk_count(tiles, SEGMENT_TILES)
+    g.segment = chunk_count(tiles, g.segments)
+    g.segments = chunk_count(tiles, g.segment)
+    g.rows, g.blocks = 1, rows * g.segments
+    if g.segments == 1:
+        g.blocks = chunk_count(rows, wanted // tiles if wanted > tiles else 1)
+        g.rows = chunk_count(rows, g.blocks)
+        g.blocks = chunk_count(rows, g.rows)
+
+
+cdef inline int64_t places_before(const tiles_t *t, bint phases, int64_t place, int64_t tile) noexcept nogil:
+    """How many of one place the tiles before `tile` have."""
+    if phases and place == SINGLE:
+        return tile_begin(t, tile)
+    return at_most(tile, t.fours) if place == (PAIR_MISSING if phases else MISSING_POINT) else tile
+
+
+cdef inline int64_t rows_before(const winograd_t *g, int64_t place, int64_t row) noexcept nogil:
+    """The same for rows of tiles, counted over all images."""
+    cdef int64_t rows = rows_of_image(g)
+    return (row // rows * places_before(&g.ys, g.phases, place, rows)
+            + places_before(&g.ys, g.phases, place, row % rows))
+
+
+cdef block_t block_of(const winograd_t *g, int64_t index) noexcept nogil:
+    cdef block_t b
+    cdef int64_t begin = index % g.segments * g.segment, place
+    cdef int64_t end = at_most(begin + g.segment, g.xs.fours + g.xs.threes)
+    b.first = index // g.segments * g.rows
+    b.last = at_most(b.first + g.rows, g.n * rows_of_image(g))
+    b.fours = at_most(end, g.xs.fours) - at_most(begin, g.xs.fours)
+    b.threes = end - begin - b.fours
+    b.column = tile_begin(&g.xs, begin)
+    for place in range(POINTS):
+        b.rows[place] = rows_before(g, place, b.last) - rows_before(g, place, b.first) if b.last > b.first else 0
+        b.columns[place] = (places_before(&g.xs, g.phases, place, end)
+                            - places_before(&g.xs, g.phases, place, begin))
+    return b
+
+
+# ---- matrices of the points ----
+
+cdef inline int64_t padded_row(int64_t channels) noexcept nogil:
+    """Elements from one tile to the next: an odd number of cache lines, so that tiles spread over the sets of a cache."""
+    cdef int64_t line = LINE_BYTES // <int64_t>sizeof(real)
+    return (chunk_count(channels, line) | 1) * line
+
+
+cdef inline int64_t point_distance(int64_t elements) noexcept nogil:
+    """Elements from one point to the next: never a multiple of a page, at which writes to all points would collide."""
+    cdef int64_t line = LINE_BYTES // <int64_t>sizeof(real)
+    return (chunk_count(elements, 4 * line) * 4 + 1) * line
+
+
+cdef int64_t place_points(const winograd_t *g, int64_t tile, int64_t *at) noexcept nogil:
+    """Where the matrix of each point begins in memory for any block, with `tile` elements per tile; returns the size of all."""
+    cdef int64_t i, j, rows, columns, elements = 0
+    for i in range(POINTS):
+        rows = 4 * g.rows if g.phases and i == SINGLE else g.rows
+        for j in range(POINTS):
+            columns = 4 * g.segment if g.phases and j == SINGLE else g.segment
+            at[i * POINTS + j] = elements
+            elements += point_distance(rows * columns * tile)
+    return elements
+
+
+cdef void set_tile_row(const winograd_t *g, const block_t *b, int64_t row, real *points, const int64_t *at, int64_t tile,
+                       tile_row_t *r) noexcept nogil:
+    """The tiles of a row of a block, and their places in the matrices of the points."""
+    cdef int64_t i, j, before
+    r.fours, r.threes, r.tile = b.fours, b.threes, tile
+    for i in range(POINTS):
+        before = rows_before(g, i, row) - rows_before(g, i, b.first)
+        r.single_row[i] = b.columns[i] * tile
+        for j in range(POINTS):
+            r.point[i * POINTS + j] = points + at[i * POINTS + j] + before * b.columns[j] * tile
+
+
+# ---- pixels to points ----
+
+# What is transformed to points: channels of the images of a correlation, or of the gradients of its outputs.
+ctypedef struct planes_t:
+    const real *x                   # the first channel of the first image
+    int64_t channels
+    int64_t image                   # elements from one image to the next
+    int64_t h, w
+    int64_t top, left               # output i sees rows from step * i - top on
+    int64_t step                    # a tile of m outputs takes step * m + overlap rows
+    int64_t overlap
+    bint gradient
+
+
+cdef planes_t input_planes(const winograd_t *g, const real *x) noexcept nogil:
+    """All channels of a group of x (n, groups * c, h, w), which points to the first of them."""
+    cdef planes_t p
+    p.x, p.channels, p.image = x, g.c, g.groups * g.c * g.h * g.w
+    p.h, p.w, p.top, p.left, p.gradient = g.h, g.w, g.top, g.left, False
+    p.step = 2 if g.phases and not g.apart else 1
+    p.overlap = 1 if g.phases else TAPS - 1
+    return p
+
+
+cdef planes_t gradient_planes(const winograd_t *g, const real *dy) noexcept nogil:
+    """The same for the gradient dy (n, groups * o, out_h, out_w) of outputs."""
+    cdef planes_t p
+    p.x, p.channels, p.image = dy, g.o, g.groups * g.o * g.out_h * g.out_w
+    p.h, p.w, p.top, p.left, p.gradient = g.out_h, g.out_w, 0, 0, True
+    p.step, p.overlap = 1, 0
+    return p
+
+
+# Scratch for the way from pixels to points.
+ctypedef struct window_t:
+    real *pixels                    # rows of pixels, VL channels per pixel, for the channels of a cache line
+    real *columns                   # LINES rows of a row of tiles
+    real *zeros                     # a row
+
+
+cdef inline int64_t window_width(const winograd_t *g, const planes_t *p) noexcept nogil:
+    return p.step * 4 * g.segment + p.overlap
+
+
+cdef int64_t window_elements(const winograd_t *g, const planes_t *p) noexcept nogil:
+    cdef int64_t width = window_width(g, p)
+    return (at_most(p.step * 4 * g.rows + p.overlap, p.h) * at_most(width, p.w) * (LINE_BYTES // <int64_t>sizeof(real))
+            + (LINES + 1) * width * VL)
+
+
+cdef window_t window_at(const winograd_t *g, const planes_t *p, real *scratch) noexcept nogil:
+    cdef window_t window
+    window.columns = scratch
+    window.zeros = window.columns + LINES * window_width(g, p) * VL
+    window.pixels = window.zeros + window_width(g, p) * VL
+    return window
+
+
+cdef void pixels_of_planes(const real *x, int64_t h, int64_t w, int64_t channels, int64_t row, int64_t rows,
+                           int64_t column, int64_t columns, real *pixels) noexcept nogil:
+    """pixels[row][column][VL channels] from planes (channels, h, w), channels up to VL."""
+    cdef int64_t r
+    x += row * w + column
+    if columns == w:
+        transpose_into(x, h * w, channels, rows * w, pixels, VL)
+        return
+    for r in range(rows):
+        transpose_into(x + r * w, h * w, channels, columns, pixels + r * columns * VL, VL)
+
+
+cdef void transform_planes(const winograd_t *g, const planes_t *p, const block_t *b, real *points, const int64_t *at,
+                           int64_t tile, real *scratch) noexcept nogil:
+    """points[point][tile][channel] of a block.  scratch: window_elements()."""
+    cdef int64_t at_once = LINE_BYTES // <int64_t>sizeof(real), rows = rows_of_image(g)
+    cdef int64_t c0 = 0, c, row, end, ty, y, y_end, line, i, left, x_begin, x_end, width, height
+    cdef window_t window = window_at(g, p, scratch)
+    cdef real *of_channels
+    cdef tile_row_t r
+    left = p.left - p.step * b.column                   # columns of the first tile before the image
+    x_begin = -left if left < 0 else 0
+    x_end = at_most(p.step * (4 * b.fours + 3 * b.threes) + p.overlap - left, p.w)
+    width = x_end - x_begin if x_end > x_begin else 0
+    r.columns = window.columns
+    r.begin = x_begin + left if width > 0 else 0
+    r.end = r.begin + width
+    r.single_top, r.single_left = 0, 0
+    if not p.gradient:
+        r.single_top, r.single_left = g.single_top, g.single_left
+    fill_row(window.zeros, width * VL, 0)
+    while c0 < p.channels:
+        row = b.first
+        while row < b.last:                             # image by image
+            ty = row % rows
+            end = at_most(row + rows - ty, b.last)
+            y = p.step * tile_begin(&g.ys, ty) - p.top
+            y_end = at_most(p.step * tile_begin(&g.ys, ty + end - row) + p.overlap - p.top, p.h)
+            y = y if y > 0 else 0
+            c = c0
+            while c < p.channels and c < c0 + at_once and y < y_end and width > 0:
+                pixels_of_planes(p.x + row // rows * p.image + c * p.h * p.w, p.h, p.w, at_most(p.channels - c, VL), y,
+                                 y_end - y, x_begin, width, window.pixels + (c - c0) * (y_end - y) * width)
+                c += VL
+            while row < end:
+                height = 4 if ty < g.ys.fours else 3
+                set_tile_row(g, b, row, points + c0, at, tile, &r)
+                c = c0
+                while c < p.channels and c < c0 + at_once:
+                    of_channels = window.pixels + (c - c0) * (y_end - y) * width
+                    for i in range(p.step * height + p.overlap):
+                        line = p.step * tile_begin(&g.ys, ty) - p.top + i
+                        r.line[i] = of_channels + (line - y) * width * VL if y <= line < y_end else window.zeros
+                    if not g.phases:
+                        if p.gradient:
+                            winograd_gradient(&r, height)
+                        else:
+                            winograd_input(&r, height)
+                    elif p.gradient:
+                        phases_gradient(&r, height)
+                    else:
+                        phases_input(&r, height, p.step)
+                    for i in range(POINTS_2D):
+                        r.point[i] += VL
+                    c += VL
+                row += 1
+                ty += 1
+        c0 += at_once
