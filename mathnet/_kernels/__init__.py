@@ -14,6 +14,7 @@ import os
 from importlib.machinery import PathFinder
 
 from mathnet._kernels.dispatch import (
+    OPCODE_PAIRS,
     OPCODE_READS,
     OPCODES,
     Kernel,
@@ -27,6 +28,7 @@ from mathnet._kernels.dispatch import (
 
 __all__ = [
     "OPCODES",
+    "OPCODE_PAIRS",
     "OPCODE_READS",
     "Kernel",
     "KernelFault",

@@ -5,6 +5,7 @@ from typing_extensions import Buffer
 
 OPCODES: dict[str, int]
 OPCODE_READS: dict[str, int]
+OPCODE_PAIRS: frozenset[tuple[str, str]]
 
 class KernelLookupError(KeyError): ...
 

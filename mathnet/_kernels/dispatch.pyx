@@ -27,8 +27,16 @@ cdef extern from "opcodes.h":
         MN_OPCODES(X)
     #undef X
     };
+    static const char *const mn_pair_names[][2] = {
+    #define X(first, uniform_first, second, uniform_second, operand) {#first, #second},
+        MN_VM_PAIRS(X)
+    #undef X
+    };
+    enum { MN_PAIR_COUNT = sizeof(mn_pair_names) / sizeof(mn_pair_names[0]) };
     """
     const int MN_OPCODE_COUNT
+    const int MN_PAIR_COUNT
+    const char *(*mn_pair_names)[2]
     const char **mn_opcode_names
     const int *mn_opcode_reads
 
@@ -72,6 +80,8 @@ cdef extern from "abi.h":
 #: Operations of the elementwise machine: name -> code, and name -> how many registers it reads.
 OPCODES = {mn_opcode_names[i].decode(): i for i in range(MN_OPCODE_COUNT)}
 OPCODE_READS = {mn_opcode_names[i].decode(): mn_opcode_reads[i] for i in range(MN_OPCODE_COUNT)}
+#: Operations that run in one loop where the second follows the first and reads its result: (first, second).
+OPCODE_PAIRS = frozenset([(mn_pair_names[i][0].decode(), mn_pair_names[i][1].decode()) for i in range(MN_PAIR_COUNT)])
 
 
 class KernelLookupError(KeyError):

@@ -54,6 +54,16 @@
     X(sigmoid_mul, 2, 0.55f)      /* sigmoid(a)*b */ \
     X(sigmoid_scaled_mul, 2, 0.55f) /* sigmoid(imm*a)*b */
 
+/* Operations that run in one loop where they follow each other and the second reads the first's result (vm_program.h):
+   X(first, its uniform operands, second, its uniform operands, the operand that is read).
+   A second moment and its root; a first moment and the step; the same without corrections; momentum and the step. */
+#define MN_VM_PAIRS(X) \
+    X(mul_add_square_mul, 9, sqrt_mul_add, 6, 0) \
+    X(mul_add_mul, 5, sub_mul_div, 1, 1) \
+    X(mul_add_square_mul, 9, sqrt, 0, 0) \
+    X(add, 2, div, 0, 1) \
+    X(mul_add, 1, sub_mul, 1, 1)
+
 enum {
 #define X(name, reads, cost) MN_OP_##name,
     MN_OPCODES(X)

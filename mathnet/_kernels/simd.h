@@ -96,6 +96,12 @@ MN_INLINE void v_store(mn_real *p, mn_vec v)
     *(mn_vec_in_memory *)p = (mn_vec_in_memory)v;
 }
 
+/* Asks for the cache line at p, which need not be mapped. */
+MN_INLINE void v_prefetch(const mn_real *p)
+{
+    __builtin_prefetch(p, 0, 3);
+}
+
 MN_INLINE mn_ivec v_first_lanes(int n) /* -1 in the first n lanes, 0 in the others */
 {
     mn_ivec lane;

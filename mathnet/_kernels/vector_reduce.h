@@ -6,7 +6,7 @@
 #ifndef MN_VECTOR_REDUCE_H
 #define MN_VECTOR_REDUCE_H
 
-#include "vm_primitives.h"
+#include "vm_program.h"
 
 #define MN_BLOCK (2048 / (int)sizeof(mn_real)) /* elements of a register of the elementwise machine */
 #define MN_PIECE 16384                         /* elements of a run that one chunk sums */

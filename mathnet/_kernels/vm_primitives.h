@@ -13,8 +13,18 @@ typedef struct {
     double immediate;
 } mn_vm_op;
 
-/* Runs one operation over n elements.  uniform[r] is 1 where register r holds one value, in its first VL lanes only. */
-typedef void (*mn_vm_fn)(const mn_vm_op *op, void *const *registers, const uint8_t *uniform, int64_t n);
+typedef struct mn_vm_step mn_vm_step;
+
+/* Runs one step of a bound program (vm_program.h) over n elements. */
+typedef void (*mn_vm_fn)(const mn_vm_step *step, void *const *registers, int64_t n);
+
+/* An operation, and another one behind it where both run in one loop.  Bit k of a uniform mask: operand k of a, b, c, e
+   holds one value, in its first VL lanes only. */
+struct mn_vm_step {
+    mn_vm_fn run;
+    mn_vm_op op, then;
+    uint8_t uniform, uniform_then;
+};
 
 /* NumPy's minimum and maximum: NaN where either is */
 MN_INLINE mn_vec v_min_or_nan(mn_vec a, mn_vec b)
@@ -42,13 +52,18 @@ MN_INLINE mn_vec v_sign(mn_vec x)
 /* x, y, z, w stand for a vector of a, b, c, e; imm for the immediate in every lane.  There is one loop for every
    combination of uniform operands: those stay in a vector register, which halves the loads of a typical update. */
 #define MN_VM_OP(name, reads, expression)                                                                             \
-    MN_INLINE void vm_loop_##name(const mn_vm_op *op, void *const *registers, int64_t n, const int uniform)           \
+    MN_INLINE mn_vec vm_value_##name(mn_vec x, mn_vec y, mn_vec z, mn_vec w, mn_vec imm)                              \
     {                                                                                                                 \
+        (void)x, (void)y, (void)z, (void)w, (void)imm;                                                                \
+        return (expression);                                                                                          \
+    }                                                                                                                 \
+    MN_INLINE void vm_loop_##name(const mn_vm_step *step, void *const *registers, int64_t n, const int uniform)       \
+    {                                                                                                                 \
+        const mn_vm_op *op = &step->op;                                                                               \
         const mn_vec imm = v_splat((mn_real)op->immediate);                                                           \
         mn_real *d = registers[op->d];                                                                                \
         const mn_real *a = registers[op->a], *b = registers[op->b], *c = registers[op->c], *e = registers[op->e];     \
         mn_vec x = v_load(a), y = v_load(b), z = v_load(c), w = v_load(e);                                            \
-        (void)imm, (void)x, (void)y, (void)z, (void)w;                                                                \
         _Pragma("GCC unroll 2") for (int64_t i = 0; i < n; i += VL)                                                   \
         {                                                                                                             \
             if (reads > 0 && !(uniform & 1))                                                                          \
@@ -59,30 +74,59 @@ MN_INLINE mn_vec v_sign(mn_vec x)
                 z = v_load(c + i);                                                                                    \
             if (reads > 3 && !(uniform & 8))                                                                          \
                 w = v_load(e + i);                                                                                    \
-            v_store(d + i, (expression));                                                                             \
+            v_store(d + i, vm_value_##name(x, y, z, w, imm));                                                         \
         }                                                                                                             \
     }                                                                                                                 \
-    static void vm_##name(const mn_vm_op *op, void *const *registers, const uint8_t *uniform, int64_t n)              \
-    {                                                                                                                 \
-        MN_VM_SWITCH_##reads(name)                                                                                    \
-    }
+    MN_VM_LOOPS_##reads(name)
 
-#define MN_VM_CASE(name, mask)                                                                                        \
-    case mask:                                                                                                        \
-        vm_loop_##name(op, registers, n, mask);                                                                       \
-        break;
-#define MN_VM_CASES_2(name, mask) MN_VM_CASE(name, mask) MN_VM_CASE(name, mask + 1)
-#define MN_VM_CASES_4(name, mask) MN_VM_CASES_2(name, mask) MN_VM_CASES_2(name, mask + 2)
-#define MN_VM_CASES_8(name, mask) MN_VM_CASES_4(name, mask) MN_VM_CASES_4(name, mask + 4)
-#define MN_VM_MASK_1 uniform[op->a]
-#define MN_VM_MASK_2 (MN_VM_MASK_1 | uniform[op->b] << 1)
-#define MN_VM_MASK_3 (MN_VM_MASK_2 | uniform[op->c] << 2)
-#define MN_VM_MASK_4 (MN_VM_MASK_3 | uniform[op->e] << 3)
-#define MN_VM_SWITCH_0(name) (void)uniform, vm_loop_##name(op, registers, n, 0);
-#define MN_VM_SWITCH_1(name) switch (MN_VM_MASK_1) { MN_VM_CASES_2(name, 0) }
-#define MN_VM_SWITCH_2(name) switch (MN_VM_MASK_2) { MN_VM_CASES_4(name, 0) }
-#define MN_VM_SWITCH_3(name) switch (MN_VM_MASK_3) { MN_VM_CASES_8(name, 0) }
-#define MN_VM_SWITCH_4(name) switch (MN_VM_MASK_4) { MN_VM_CASES_8(name, 0) MN_VM_CASES_8(name, 8) }
+#define MN_VM_LOOP(name, uniform)                                                                                     \
+    static void vm_##name##_##uniform(const mn_vm_step *step, void *const *registers, int64_t n)                      \
+    {                                                                                                                 \
+        vm_loop_##name(step, registers, n, uniform);                                                                  \
+    }
+/* vm_name[uniform mask] */
+#define MN_VM_LOOPS_0(name) MN_VM_LOOP(name, 0) static const mn_vm_fn vm_##name[] = {vm_##name##_0};
+#define MN_VM_LOOPS_1(name)                                                                                           \
+    MN_VM_LOOP(name, 0)                                                                                               \
+    MN_VM_LOOP(name, 1) static const mn_vm_fn vm_##name[] = {vm_##name##_0, vm_##name##_1};
+#define MN_VM_LOOPS_2(name)                                                                                           \
+    MN_VM_LOOP(name, 0)                                                                                               \
+    MN_VM_LOOP(name, 1)                                                                                               \
+    MN_VM_LOOP(name, 2)                                                                                               \
+    MN_VM_LOOP(name, 3)                                                                                               \
+    static const mn_vm_fn vm_##name[] = {vm_##name##_0, vm_##name##_1, vm_##name##_2, vm_##name##_3};
+#define MN_VM_LOOPS_3(name)                                                                                           \
+    MN_VM_LOOP(name, 0)                                                                                               \
+    MN_VM_LOOP(name, 1)                                                                                               \
+    MN_VM_LOOP(name, 2)                                                                                               \
+    MN_VM_LOOP(name, 3)                                                                                               \
+    MN_VM_LOOP(name, 4)                                                                                               \
+    MN_VM_LOOP(name, 5)                                                                                               \
+    MN_VM_LOOP(name, 6)                                                                                               \
+    MN_VM_LOOP(name, 7)                                                                                               \
+    static const mn_vm_fn vm_##name[] = {vm_##name##_0, vm_##name##_1, vm_##name##_2, vm_##name##_3,                  \
+                                         vm_##name##_4, vm_##name##_5, vm_##name##_6, vm_##name##_7};
+#define MN_VM_LOOPS_4(name)                                                                                           \
+    MN_VM_LOOP(name, 0)                                                                                               \
+    MN_VM_LOOP(name, 1)                                                                                               \
+    MN_VM_LOOP(name, 2)                                                                                               \
+    MN_VM_LOOP(name, 3)                                                                                               \
+    MN_VM_LOOP(name, 4)                                                                                               \
+    MN_VM_LOOP(name, 5)                                                                                               \
+    MN_VM_LOOP(name, 6)                                                                                               \
+    MN_VM_LOOP(name, 7)                                                                                               \
+    MN_VM_LOOP(name, 8)                                                                                               \
+    MN_VM_LOOP(name, 9)                                                                                               \
+    MN_VM_LOOP(name, 10)                                                                                              \
+    MN_VM_LOOP(name, 11)                                                                                              \
+    MN_VM_LOOP(name, 12)                                                                                              \
+    MN_VM_LOOP(name, 13)                                                                                              \
+    MN_VM_LOOP(name, 14)                                                                                              \
+    MN_VM_LOOP(name, 15)                                                                                              \
+    static const mn_vm_fn vm_##name[] = {vm_##name##_0,  vm_##name##_1,  vm_##name##_2,  vm_##name##_3,               \
+                                         vm_##name##_4,  vm_##name##_5,  vm_##name##_6,  vm_##name##_7,               \
+                                         vm_##name##_8,  vm_##name##_9,  vm_##name##_10, vm_##name##_11,              \
+                                         vm_##name##_12, vm_##name##_13, vm_##name##_14, vm_##name##_15};
 
 MN_VM_OP(constant, 0, imm)
 MN_VM_OP(copy, 1, x)
@@ -176,19 +220,22 @@ MN_VM_OP(sigmoid_scaled_mul, 2, v_sigmoid(x *imm) * y)
 
 /* Functions that are computed one number at a time, in double, by the C library or special_functions.h */
 #define MN_VM_SCALAR_OP(name, expression)                                                                             \
-    static void vm_##name(const mn_vm_op *op, void *const *registers, const uint8_t *uniform, int64_t n)              \
+    static void vm_scalar_##name(const mn_vm_step *step, void *const *registers, int64_t n)                           \
     {                                                                                                                 \
+        const mn_vm_op *op = &step->op;                                                                               \
         const int order = (int)op->immediate;                                                                         \
         mn_real *d = registers[op->d]; /* never a uniform register */                                                 \
         const mn_real *a = registers[op->a], *b = registers[op->b], *c = registers[op->c];                            \
-        const int64_t step_a = !uniform[op->a], step_b = !uniform[op->b], step_c = !uniform[op->c];                   \
+        const int64_t step_a = !(step->uniform & 1), step_b = !(step->uniform & 2), step_c = !(step->uniform & 4);    \
         (void)order;                                                                                                  \
         for (int64_t i = 0; i < n; i++) {                                                                             \
             double x = a[i * step_a], y = b[i * step_b], z = c[i * step_c];                                           \
             (void)x, (void)y, (void)z;                                                                                \
             d[i] = (mn_real)(expression);                                                                             \
         }                                                                                                             \
-    }
+    }                                                                                                                 \
+    static const mn_vm_fn vm_##name[] = {vm_scalar_##name, vm_scalar_##name, vm_scalar_##name, vm_scalar_##name,      \
+                                         vm_scalar_##name, vm_scalar_##name, vm_scalar_##name, vm_scalar_##name};
 
 MN_VM_SCALAR_OP(log10, log10(x))
 MN_VM_SCALAR_OP(cbrt, cbrt(x))
@@ -209,100 +256,11 @@ MN_VM_SCALAR_OP(sinc, mn_sinc(x, order))
 #define vm_floor_divide NULL
 #define vm_remainder NULL
 
-static const mn_vm_fn mn_vm_table[MN_OPCODE_COUNT] = {
+/* The loops of every operation, by uniform mask; NULL where there is none. */
+static const mn_vm_fn *const mn_vm_table[MN_OPCODE_COUNT] = {
 #define X(name, reads, cost) vm_##name,
     MN_OPCODES(X)
 #undef X
-};
-
-/* ---- the same over int64: plain loops, which the compiler vectorises; no register is uniform ---- */
-
-static inline int64_t mn_floor_divide(int64_t x, int64_t y) /* NumPy: 0 for a zero divisor */
-{
-    if (y == 0)
-        return 0;
-    if (y == -1)
-        return (int64_t)(0 - (uint64_t)x);
-    return x / y - (x % y != 0 && (x < 0) != (y < 0));
-}
-
-static inline int64_t mn_remainder(int64_t x, int64_t y)
-{
-    if (y == 0 || y == -1)
-        return 0;
-    int64_t rest = x % y;
-    return rest + (rest != 0 && (rest < 0) != (y < 0) ? y : 0);
-}
-
-static inline int64_t mn_fmod(int64_t x, int64_t y)
-{
-    return y == 0 || y == -1 ? 0 : x % y;
-}
-
-/* Sums wrap around as NumPy's do. */
-#define MN_WRAP(expression) ((int64_t)(expression))
-#define MN_VM_INTEGER_OP(name, expression)                                                                            \
-    static void vm_i64_##name(const mn_vm_op *op, void *const *registers, const uint8_t *uniform, int64_t n)          \
-    {                                                                                                                 \
-        const int64_t imm = (int64_t)op->immediate;                                                                   \
-        int64_t *d = registers[op->d];                                                                                \
-        const int64_t *a = registers[op->a], *b = registers[op->b], *c = registers[op->c];                            \
-        (void)imm, (void)uniform;                                                                                     \
-        for (int64_t i = 0; i < n; i++) {                                                                             \
-            int64_t x = a[i], y = b[i], z = c[i];                                                                     \
-            (void)x, (void)y, (void)z;                                                                                \
-            d[i] = (expression);                                                                                      \
-        }                                                                                                             \
-    }
-
-MN_VM_INTEGER_OP(constant, imm)
-MN_VM_INTEGER_OP(copy, x)
-MN_VM_INTEGER_OP(add, MN_WRAP((uint64_t)x + (uint64_t)y))
-MN_VM_INTEGER_OP(sub, MN_WRAP((uint64_t)x - (uint64_t)y))
-MN_VM_INTEGER_OP(mul, MN_WRAP((uint64_t)x * (uint64_t)y))
-MN_VM_INTEGER_OP(neg, MN_WRAP(0 - (uint64_t)x))
-MN_VM_INTEGER_OP(abs, x < 0 ? MN_WRAP(0 - (uint64_t)x) : x)
-MN_VM_INTEGER_OP(sign, (x > 0) - (x < 0))
-MN_VM_INTEGER_OP(square, MN_WRAP((uint64_t)x * (uint64_t)x))
-MN_VM_INTEGER_OP(min, x < y ? x : y)
-MN_VM_INTEGER_OP(max, x > y ? x : y)
-MN_VM_INTEGER_OP(floor_divide, mn_floor_divide(x, y))
-MN_VM_INTEGER_OP(remainder, mn_remainder(x, y))
-MN_VM_INTEGER_OP(fmod, mn_fmod(x, y))
-MN_VM_INTEGER_OP(lt, x < y)
-MN_VM_INTEGER_OP(le, x <= y)
-MN_VM_INTEGER_OP(gt, x > y)
-MN_VM_INTEGER_OP(ge, x >= y)
-MN_VM_INTEGER_OP(eq, x == y)
-MN_VM_INTEGER_OP(ne, x != y)
-MN_VM_INTEGER_OP(logical_and, x && y)
-MN_VM_INTEGER_OP(logical_or, x || y)
-MN_VM_INTEGER_OP(logical_not, !x)
-MN_VM_INTEGER_OP(select, x ? y : z)
-MN_VM_INTEGER_OP(add_imm, MN_WRAP((uint64_t)x + (uint64_t)imm))
-MN_VM_INTEGER_OP(mul_imm, MN_WRAP((uint64_t)x * (uint64_t)imm))
-MN_VM_INTEGER_OP(rsub_imm, MN_WRAP((uint64_t)imm - (uint64_t)x))
-MN_VM_INTEGER_OP(max_imm, x > imm ? x : imm)
-MN_VM_INTEGER_OP(min_imm, x < imm ? x : imm)
-MN_VM_INTEGER_OP(lt_imm, x < imm)
-MN_VM_INTEGER_OP(le_imm, x <= imm)
-MN_VM_INTEGER_OP(gt_imm, x > imm)
-MN_VM_INTEGER_OP(ge_imm, x >= imm)
-MN_VM_INTEGER_OP(eq_imm, x == imm)
-MN_VM_INTEGER_OP(ne_imm, x != imm)
-
-static const mn_vm_fn mn_vm_integer_table[MN_OPCODE_COUNT] = {
-#define MN_VM_ENTRY(name) [MN_OP_##name] = vm_i64_##name
-    MN_VM_ENTRY(constant),    MN_VM_ENTRY(copy),       MN_VM_ENTRY(add),         MN_VM_ENTRY(sub),
-    MN_VM_ENTRY(mul),         MN_VM_ENTRY(neg),        MN_VM_ENTRY(abs),         MN_VM_ENTRY(sign),
-    MN_VM_ENTRY(square),      MN_VM_ENTRY(min),        MN_VM_ENTRY(max),         MN_VM_ENTRY(floor_divide),
-    MN_VM_ENTRY(remainder),   MN_VM_ENTRY(lt),         MN_VM_ENTRY(le),          MN_VM_ENTRY(gt),
-    MN_VM_ENTRY(ge),          MN_VM_ENTRY(eq),         MN_VM_ENTRY(ne),          MN_VM_ENTRY(logical_and),
-    MN_VM_ENTRY(logical_or),  MN_VM_ENTRY(logical_not), MN_VM_ENTRY(select),     MN_VM_ENTRY(add_imm),
-    MN_VM_ENTRY(mul_imm),     MN_VM_ENTRY(rsub_imm),   MN_VM_ENTRY(max_imm),     MN_VM_ENTRY(min_imm),
-    MN_VM_ENTRY(lt_imm),      MN_VM_ENTRY(le_imm),     MN_VM_ENTRY(gt_imm),      MN_VM_ENTRY(ge_imm),
-    MN_VM_ENTRY(eq_imm),      MN_VM_ENTRY(ne_imm),      MN_VM_ENTRY(fmod),
-#undef MN_VM_ENTRY
 };
 
 /* Rough nanoseconds per float element of each operation, for mn_sizes.work. */

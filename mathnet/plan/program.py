@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -40,20 +40,40 @@ class Value:
 
 def in_order(outputs: Iterable[Value]) -> list[Value]:
     """The values that ``outputs`` need, inputs among them, each after its arguments."""
+    return _after_arguments(outputs, lambda value: value.args)
+
+
+def scheduled(outputs: Sequence[Value]) -> list[Value]:
+    """The same in the order in which they run: the longest way from the inputs first, so that few registers are needed.
+
+    What forms a pair with its reader (``_kernels.OPCODE_PAIRS``) comes right before it: the machine runs both in one loop.
+    """
+    depth: dict[int, int] = {}
+    for value in in_order(outputs):
+        depth[id(value)] = 1 + max([depth[id(a)] for a in value.args], default=0)
+
+    def arguments(value: Value) -> list[Value]:
+        return sorted(value.args, key=lambda a: ((a.op, value.op) in _kernels.OPCODE_PAIRS, -depth[id(a)]))
+
+    return _after_arguments(sorted(outputs, key=lambda v: -depth[id(v)]), arguments)
+
+
+def _after_arguments(outputs: Iterable[Value], arguments: Callable[[Value], Sequence[Value]]) -> list[Value]:
     done: set[int] = set()
     result: list[Value] = []
     for output in outputs:
-        stack = [(output, 0)]
+        stack = [(output, iter(arguments(output)))]
         while stack:
-            value, k = stack.pop()
+            value, rest = stack[-1]
             if id(value) in done:
+                stack.pop()
                 continue
-            while k < len(value.args) and id(value.args[k]) in done:
-                k += 1
-            if k < len(value.args):
-                stack.append((value, k))
-                stack.append((value.args[k], 0))
+            for argument in rest:
+                if id(argument) not in done:
+                    stack.append((argument, iter(arguments(argument))))
+                    break
             else:
+                stack.pop()
                 done.add(id(value))
                 result.append(value)
     return result
@@ -117,4 +137,4 @@ class Program:
 
     def order(self) -> list[Value]:
         """The opcodes that the outputs need, each after its arguments."""
-        return [value for value in in_order(self.outputs) if value.op != "input"]
+        return [value for value in scheduled(self.outputs) if value.op != "input"]

@@ -171,3 +171,15 @@ def test_a_sum_of_two_products_that_could_be_each_others_bias():
     np.testing.assert_allclose(
         mn.function(lambda x, y: x @ x.T + y @ y.T)(x, y), x @ x.T + y @ y.T, rtol=1e-12
     )
+
+
+def test_pairs_stand_side_by_side():
+    def write(p, theta, g, m, v, b1, c1, b2, c2, step, scale, eps, decay):
+        m = p("add", p("mul", b1, m), p("mul", c1, g))
+        v = p("add", p("mul", b2, v), p("mul", c2, p("square", g)))
+        down = p("add", p("mul", p("sqrt", v), scale), eps)
+        return p("sub", p("mul", theta, decay), p("div", p("mul", step, m), down)), m, v
+
+    found = listing(write, 12)
+    assert found[:2] == ["mul_add_square_mul", "sqrt_mul_add"]
+    assert found[-2:] == ["mul_add_mul", "sub_mul_div"]

@@ -9,15 +9,20 @@
 #
 # A number of elements that is no multiple of VL is finished by the same code on padded copies in the slots.
 
-cdef extern from "vm_primitives.h":
+cdef extern from "vm_program.h":
     ctypedef struct mn_vm_op:
         uint16_t op, d, a, b, c, e
         double immediate
-    ctypedef void (*mn_vm_fn)(
-        const mn_vm_op *op, void **registers, const uint8_t *uniform, int64_t n
+    ctypedef struct mn_vm_step:
+        void (*run)(const mn_vm_step *step, void **registers, int64_t n) noexcept nogil
+    ctypedef void (*mn_vm_fn)(const mn_vm_step *step, void **registers, int64_t n) noexcept nogil
+    ctypedef const mn_vm_fn *const_loops "const mn_vm_fn *"
+    const_loops *mn_vm_table "((const mn_vm_fn **)mn_vm_table)"
+    const_loops *mn_vm_integer_table "((const mn_vm_fn **)mn_vm_integer_table)"
+    void mn_vm_bind_one(mn_vm_step *step, const_loops *table, const mn_vm_op *op, const uint8_t *uniform) noexcept nogil
+    int64_t mn_vm_bind(
+        mn_vm_step *steps, const_loops *table, const mn_vm_op *ops, int64_t n_ops, const uint8_t *uniform
     ) noexcept nogil
-    const mn_vm_fn *mn_vm_table
-    const mn_vm_fn *mn_vm_integer_table
     const float *mn_vm_cost
     const uint8_t *mn_vm_reads
     const int MN_OPCODE_COUNT
@@ -73,7 +78,9 @@ ctypedef struct vm_operand:
 ctypedef struct machine:
     const elementwise_t *d
     const mn_vm_op *ops
-    const mn_vm_fn *table
+    const_loops *table
+    mn_vm_step *steps       # the program, bound to the registers of this chunk
+    int64_t n_steps
     const mn_reduction *reduction
     load_fn load
     store_fn store
@@ -199,6 +206,11 @@ cdef inline int64_t offset_of(const vm_operand *o, const int64_t *index) noexcep
 
 # ---- operands and registers ----
 
+cdef inline int64_t slot_count(const elementwise_t *d) noexcept nogil:
+    """Slots of the registers, and of the accumulators of a reduction behind them."""
+    return d.n_registers + (d.n_outputs if d.reduce != MN_NO_REDUCTION else 0)
+
+
 cdef inline bint is_dense(const machine *m, const vm_operand *o) noexcept nogil:
     """Whether the operand's rows follow each other without gaps."""
     cdef int64_t axis, expected = m.width
@@ -315,11 +327,11 @@ cdef void move_block(
 # ---- running a block ----
 
 cdef inline void run_program(const machine *m, void **registers, int64_t n) noexcept nogil:
-    cdef const mn_vm_op *op = m.ops
-    cdef const mn_vm_op *end = m.ops + m.d.n_ops
-    while op < end:
-        m.table[op.op](op, registers, m.uniform, n)
-        op += 1
+    cdef const mn_vm_step *step = m.steps
+    cdef const mn_vm_step *end = m.steps + m.n_steps
+    while step < end:
+        step.run(step, registers, n)
+        step += 1
 
 
 cdef void run_padded(machine *m, int64_t begin, int64_t n) noexcept nogil:
@@ -424,7 +436,7 @@ cdef void run_map(machine *m, int64_t chunk) noexcept nogil:
 
 # ---- the kernels ----
 
-cdef bint is_valid_program(const elementwise_t *d, const mn_vm_fn *table) noexcept nogil:
+cdef bint is_valid_program(const elementwise_t *d, const_loops *table) noexcept nogil:
     cdef const mn_vm_op *ops = <const mn_vm_op *>(d + 1)
     cdef int64_t i, n_operands = d.n_inputs + d.n_outputs
     if not (1 <= d.rank <= MAX_AXES and 0 <= d.n_inputs and 1 <= d.n_outputs and n_operands <= MAX_OPERANDS):
@@ -447,7 +459,7 @@ cdef bint is_valid_program(const elementwise_t *d, const mn_vm_fn *table) noexce
     return True
 
 
-cdef void elementwise_sizes_of(const elementwise_t *d, const mn_vm_fn *table, mn_sizes *out) noexcept nogil:
+cdef void elementwise_sizes_of(const elementwise_t *d, const_loops *table, mn_sizes *out) noexcept nogil:
     cdef machine m
     cdef const mn_vm_op *ops = <const mn_vm_op *>(d + 1)
     cdef int64_t i
@@ -457,7 +469,7 @@ cdef void elementwise_sizes_of(const elementwise_t *d, const mn_vm_fn *table, mn
         return
     arrange(&m, d)
     out.shared = out.finish = 0
-    out.scratch = d.n_registers * SLOT_BYTES + 64
+    out.scratch = slot_count(d) * SLOT_BYTES + d.n_ops * sizeof(mn_vm_step)
     if d.reduce == MN_NO_REDUCTION:
         out.chunks = map_chunks(&m)
     else:
@@ -471,6 +483,8 @@ cdef int elementwise_run_with(machine *m, const elementwise_t *d, operand_t *ope
     m.ops = <const mn_vm_op *>(d + 1)
     arrange(m, d)
     place(m, operands, <char *>scratch)
+    m.steps = <mn_vm_step *>(<char *>scratch + slot_count(d) * SLOT_BYTES)
+    m.n_steps = mn_vm_bind(m.steps, m.table, m.ops, d.n_ops, m.uniform)
     if d.reduce == MN_NO_REDUCTION:
         run_map(m, chunk)
     else:

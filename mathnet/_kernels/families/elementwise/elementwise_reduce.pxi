@@ -34,7 +34,6 @@ cdef void reduction_sizes(const machine *m, mn_sizes *out) noexcept nogil:
     cdef reduction_plan p
     plan_reduction(m, &p)
     out.chunks = chunk_count(p.units, p.units_per_chunk)
-    out.scratch += m.d.n_outputs * SLOT_BYTES
     if p.pieces > 1:
         out.shared = m.d.n_outputs * m.kept_rows * p.pieces * p.columns * sizeof(real)
         out.finish = 1

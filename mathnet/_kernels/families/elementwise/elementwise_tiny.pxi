@@ -43,6 +43,7 @@ cdef inline bint tiny_input(const elementwise_t *d, operand_t *operands, int64_t
 cdef bint run_tiny(const elementwise_t *d, operand_t *operands, char *slots) noexcept nogil:
     """Runs a tiny program; False, with nothing written, when it is not one."""
     cdef machine m
+    cdef mn_vm_step step
     cdef int64_t columns = d.shape[d.rank - 1], rows = 1, n, i, output
     cdef real *target
     cdef real value
@@ -72,9 +73,9 @@ cdef bint run_tiny(const elementwise_t *d, operand_t *operands, char *slots) noe
         elif d.rank == 2 and d.stride[4 * i + 1] != 1 and columns > 1:
             return False
     m.ops = <const mn_vm_op *>(d + 1)
-    m.table = mn_vm_table
-    m.d = d
-    run_program(&m, m.registers, (n + VL - 1) // VL * VL)
+    for i in range(d.n_ops):
+        mn_vm_bind_one(&step, mn_vm_table, &m.ops[i], m.uniform)
+        step.run(&step, m.registers, (n + VL - 1) // VL * VL)
     for output in range(d.n_outputs):
         i = d.n_inputs + output
         target = <real *>operands[i]
