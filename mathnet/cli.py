@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from mathnet.version import __version__
@@ -19,6 +20,7 @@ examples:
   mathnet demo                       train on the bundled handwritten digits
   mathnet demo --json --out results  the same, the result as one line of JSON
   mathnet plugins                    what is installed, and what could not be loaded
+  mathnet check my_plugin            run the conformance kit on a plugin
   mathnet info                       version, instruction set, threads
   mathnet inspect digits.mathnet     what a model file holds
   mathnet train iris.csv --arch mlp:16 --out iris.mathnet
@@ -30,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; ``argv`` without the program's name, by default the process's own."""
     options = parser().parse_args(argv)
     try:
-        options.run(options)
+        with chosen_plugins(options):
+            options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader went away, as in `mathnet plugins | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,14 +45,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         UnicodeDecodeError,
         ImportError,
     ) as error:  # ImportError: MATHNET_ISA names a missing table
-        return failed(said(error))
+        return failed(noted(said(error), error))
     except Exception as error:
         from mathnet.errors import MathnetError
 
         if not isinstance(error, MathnetError):
             raise  # a defect: its traceback is what we want to see
-        return failed(str(error))
+        return failed(noted(str(error), error))
     return 0
+
+
+def noted(text: str, error: BaseException) -> str:
+    """The text of an error with its notes, which name the plugin that it came out of."""
+    return "; ".join([text, *getattr(error, "__notes__", ())])
 
 
 def failed(text: str) -> int:
@@ -74,6 +82,18 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=raw,
     )
     top.add_argument("--version", action="version", version=f"mathnet {__version__}")
+    choice = top.add_argument_group("plugins, before the command")
+    choice.add_argument(
+        "--allow",
+        type=names,
+        metavar="NAMES",
+        help="distributions whose plugins may load, with commas between",
+    )
+    choice.add_argument(
+        "--block", type=names, metavar="NAMES", help="distributions whose plugins must not load"
+    )
+    choice.add_argument("--no-autoload", action="store_true", help="load no installed plugin")
+    choice.add_argument("--strict", action="store_true", help="a plugin that cannot be used is an error")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     demo = commands.add_parser(
@@ -114,6 +134,24 @@ def parser() -> argparse.ArgumentParser:
     plugins.add_argument("--json", action="store_true", help="print a list with one object a plugin")
     plugins.set_defaults(run=run_plugins)
 
+    check = commands.add_parser(
+        "check",
+        help="run the conformance kit on a plugin",
+        description="Checks every object of a plugin: derivatives, shapes, types, threads, storage and what else belongs to its kind. "
+        "TARGET: a module, module:object, a .py file, or a folder with a package or a pyproject.toml.",
+        epilog="examples:\n  mathnet check mathnet_std\n  mathnet check ./my_plugin.py --only derivative\n",
+        formatter_class=raw,
+    )
+    check.add_argument("target", metavar="TARGET")
+    check.add_argument("--only", metavar="CHECK", help="run one check, of the kinds that have it")
+    check.add_argument(
+        "--json", action="store_true", help="print one object: passed, failures, advice, notes"
+    )
+    check.add_argument(
+        "--advice", action="store_true", help="count advice, such as missing docstrings, as failure"
+    )
+    check.set_defaults(run=run_check)
+
     info = commands.add_parser(
         "info",
         help="version, instruction set, threads, NumPy, plugins",
@@ -136,6 +174,24 @@ def parser() -> argparse.ArgumentParser:
     add_train(commands)
     add_use(commands)
     return top
+
+
+def names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name.strip()]
+
+
+def chosen_plugins(options: argparse.Namespace) -> AbstractContextManager:
+    """A Runtime with the plugins that the command line asks for; the default one when it asks for none in particular."""
+    if options.allow is None and options.block is None and not options.no_autoload and not options.strict:
+        return nullcontext()
+    from mathnet.plugin.host import Runtime
+
+    return Runtime(
+        autoload=not options.no_autoload,
+        allow=options.allow,
+        block=options.block,
+        strict=options.strict or None,
+    )
 
 
 DATA_HELP = "DATA: .npz with x and y, .csv, an idx file of MNIST's format, or a folder with a folder of pictures for each class"
@@ -318,6 +374,12 @@ def run_plugins(options: argparse.Namespace) -> None:
             print(f"  note: {note}")
         for kind, keys in plugin.keys.items():
             print(f"  {kind}: {', '.join(keys)}")
+
+
+def run_check(options: argparse.Namespace) -> None:
+    from mathnet import commands
+
+    commands.check(options.target, options.only, strict=options.advice, as_json=options.json)
 
 
 def run_info(options: argparse.Namespace) -> None:

@@ -1,8 +1,10 @@
-"""What ``mathnet train``, ``predict``, ``evaluate``, ``ops``, ``export`` and ``report`` do; :mod:`mathnet.cli` reads their arguments."""
+"""What the commands do that work on data, model files and plugins; :mod:`mathnet.cli` reads their arguments."""
 
 from __future__ import annotations
 
+import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -11,6 +13,7 @@ import numpy as np
 import mathnet as mn
 from mathnet.data.reading import DataSet, read
 from mathnet.model import files
+from mathnet.plugin.host import current_runtime
 
 
 class Trained(NamedTuple):
@@ -92,7 +95,7 @@ def train(
     x, y = x[order], y[order]
     if not classes:
         y = y.astype(np.float32).reshape(len(y), -1)
-    with mn.Runtime(seed=seed):
+    with current_runtime().like(seed=seed):
         model, normalization = network(arch, x.shape[1:], classes or y.shape[1])
         normalization.adapt(x[: max(1, len(x) - int(len(x) * validation))])
         history = model.fit(
@@ -190,6 +193,43 @@ def export(file: Path, out: Path) -> None:
 
 def _model(file: Path) -> Any:
     return mn.formats.read(file) if mn.formats.reads(file) else mn.load(file)
+
+
+def check(target: str, only: str | None, strict: bool, as_json: bool) -> None:
+    """Runs the conformance kit on a plugin and prints what it found; CheckError when something fails."""
+    from mathnet.testing.locating import located
+
+    failures: list[tuple[str, str, str, str]] = []
+    found = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mn.PluginWarning)  # advice is printed below
+        try:
+            found = mn.testing.check_plugin(located(target), only=only, strict=strict)
+        except mn.CheckError as error:
+            failures = error.failures
+            if not as_json:
+                print(error)
+    if as_json:
+        held = {"passed": [], "advice": [], "notes": []} if found is None else vars(found)
+        print(json.dumps({"target": target, "failures": failures, **held}, indent=2, ensure_ascii=False))
+    if failures:
+        kind, key, name, _ = failures[0]
+        raise mn.CheckError(
+            f"{target}: {len(failures)} failed checks, first {name} of {kind} {key!r}", failures
+        )
+    assert found is not None
+    if as_json:
+        return
+    for kind, key in found.objects:
+        names = [name for k, other, name in found.passed if (k, other) == (kind, key)]
+        print(f"{kind} {key}: {len(names)} checks passed")
+        for k, other, text in found.notes:
+            if (k, other) == (kind, key):
+                print(f"  note: {text}")
+        for k, other, name, text in found.advice:
+            if (k, other) == (kind, key):
+                print(f"  advice: {name}: {text}")
+    print(f"{len(found.objects)} objects pass")
 
 
 def report(key: str, file: Path) -> mn.Report:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mathnet.errors import ArgumentError
 from mathnet.model.container import replacing
+from mathnet.plugin.blame import blamed
 from mathnet.plugin.host import current_runtime
 from mathnet.plugin.namespace import namespace
 
@@ -31,7 +32,8 @@ def write(model: Any, path: str | os.PathLike) -> None:
     """
     found = _for(path, "write")
     with replacing(path) as temporary:
-        found.write(model, temporary)
+        with blamed(found, "write"):
+            found.write(model, temporary)
 
 
 def read(path: str | os.PathLike) -> Any:
@@ -42,7 +44,8 @@ def read(path: str | os.PathLike) -> Any:
     found = _for(path, "read")
     with open(path, "rb"):  # missing, a folder, not readable: the system's own error
         pass
-    return found.read(os.fspath(path))
+    with blamed(found, "read"):
+        return found.read(os.fspath(path))
 
 
 def reads(path: str | os.PathLike) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -27,8 +28,8 @@ from mathnet.graph.tensor import Spec, Tensor
 from mathnet.graph.trace import Trace, current_trace
 from mathnet.graph.tree import LEAF, Structure, flatten, map_leaves, unflatten
 from mathnet.ops.control import identity
-from mathnet.plan import Plan, plan_for
-from mathnet.plugin.host import current_runtime
+from mathnet.plan import Plan
+from mathnet.plugin.host import current_runtime, current_token
 
 ARRAY_CACHE = 256  # plans that one array function keeps
 SIGNATURES = 64  # signatures that one mn.function keeps
@@ -229,25 +230,32 @@ def _operand(value: Any) -> Any:
 def apply(function: Callable) -> Callable:
     """The public side of a graph function: arrays give arrays at once, any Tensor among the arguments gives a node.
 
-    Plans are kept by element types, shapes and the values of all other arguments; the least recently made one of more than
-    ``ARRAY_CACHE`` is dropped.
+    Plans are kept, in each Runtime, by element types, shapes and the values of all other arguments; the least recently made one of
+    more than ``ARRAY_CACHE`` is dropped.
     """
     name = function.__name__.rstrip("_")
-    entries: dict[tuple, Any] = {}
-    last: Callable | None = None
-    last_plan: Plan | None = None
+    hot: tuple[int, Callable, Plan] | None = (
+        None  # of the last call with one array: its Runtime's number, the call, its plan
+    )
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if last is None or len(args) != 1 or kwargs or type(args[0]) is Tensor:
+        known = hot
+        if (
+            known is None
+            or len(args) != 1
+            or kwargs
+            or type(args[0]) is Tensor
+            or known[0] != current_token()
+        ):
             return general(*args, **kwargs)
         try:
-            return last(args[0])
+            return known[1](args[0])
         except StatusError as error:
-            raise last_plan.worded(error) from None  # type: ignore[union-attr]
+            raise known[2].worded(error) from None
 
     def general(*args: Any, **kwargs: Any) -> Any:
-        nonlocal last, last_plan
+        nonlocal hot
         key: list[Any] = list(kwargs)
         arrays: list[Any] = []
         for position, value in enumerate((*args, *kwargs.values())):
@@ -255,9 +263,10 @@ def apply(function: Callable) -> Callable:
             if found is not None:
                 return function(*args, **kwargs) if found is Tensor else unusual(*args, **kwargs)
         full = tuple(key)
+        entries = current_runtime().array_calls(function)
         entry = entries.get(full)
         if entry is None:
-            entry = remember(full, _ArrayCall(function, name, args, kwargs))
+            entry = remember(entries, full, _ArrayCall(function, name, args, kwargs))
         if (
             len(arrays) == len(args) == 1
             and not kwargs
@@ -265,7 +274,7 @@ def apply(function: Callable) -> Callable:
             and entry.single
             and not entry.captures
         ):
-            last, last_plan = entry.plan.call(general), entry.plan
+            hot = current_token(), entry.plan.call(general), entry.plan
         return entry(arrays)
 
     def unusual(*args: Any, **kwargs: Any) -> Any:
@@ -284,15 +293,16 @@ def apply(function: Callable) -> Callable:
             else:
                 key.append(_static_key(leaf))
         full = tuple(key)
+        entries = current_runtime().array_calls(function)
         try:
             entry = entries.get(full)
         except TypeError:  # an argument without a hash: its plan is found by structure only
             return _ArrayCall(function, name, args, kwargs)(arrays)
         if entry is None:
-            entry = remember(full, _ArrayCall(function, name, args, kwargs))
+            entry = remember(entries, full, _ArrayCall(function, name, args, kwargs))
         return entry(arrays)
 
-    def remember(key: tuple, entry: _ArrayCall) -> _ArrayCall:
+    def remember(entries: dict[tuple, Any], key: tuple, entry: _ArrayCall) -> _ArrayCall:
         entries[key] = entry
         while len(entries) > ARRAY_CACHE:
             entries.pop(next(iter(entries)), None)
@@ -318,7 +328,7 @@ class _ArrayCall:
         args, kwargs = unflatten(structure, given)
         made, self.structure = flatten(function(*args, **kwargs))
         graph = Graph(inputs, made, name=name)
-        self.plan = plan_for(graph)
+        self.plan = current_runtime().plan_for(graph)
         self.captures = [prepare(node.attrs["array"], name) for node in graph.captures]
         self.single = self.structure.kind == "leaf"
         self._alone = len(made) == 1  # the runner hands out a bare result
@@ -367,14 +377,31 @@ class Function:
     def __init__(self, f: Callable) -> None:
         functools.update_wrapper(self, f, updated=())
         self._f, self._name = f, _name(f)
-        self._entries: OrderedDict[tuple, _Entry] = OrderedDict()
         self._lock = Lock()
-        self._hot: _Entry | None = None
+        self._by_runtime: WeakKeyDictionary[Any, OrderedDict[tuple, _Entry]] = WeakKeyDictionary()
+        self._hot: tuple[int, _Entry] | None = None  # of the last call: its Runtime's number and what it ran
+
+    @property
+    def _entries(self) -> OrderedDict[tuple, Any]:
+        """What was traced in the current Runtime, by signature."""
+        runtime = current_runtime()
+        found = self._by_runtime.get(runtime)
+        if found is None:
+            with self._lock:
+                found = self._by_runtime.setdefault(runtime, OrderedDict())
+            runtime.traced.add(self)
+        return found
+
+    def forget(self, runtime: Any) -> None:
+        """Drops what was traced in a Runtime."""
+        self._by_runtime.pop(runtime, None)
+        self._hot = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        hot = self._hot
-        if hot is None or kwargs or len(args) != hot.count:
+        known = self._hot
+        if known is None or kwargs or len(args) != known[1].count or known[0] != current_token():
             return self._general(args, kwargs)
+        hot = known[1]
         try:
             return hot.call(*args, *hot.captures)
         except StatusError as error:
@@ -393,7 +420,7 @@ class Function:
         if isinstance(entry, TracedCall):
             return entry.result()
         if entry.hot:
-            self._hot = entry
+            self._hot = current_token(), entry
         return entry.run(
             [prepare(leaf, self._name) for leaf in leaves if isinstance(leaf, float) or is_array(leaf)]
         )
@@ -406,12 +433,12 @@ class Function:
                 key.append((isinstance(leaf, np.ndarray), graph_dtype(array.dtype, self._name), array.shape))
             else:
                 key.append(_static_key(leaf))
-        full = tuple(key)
+        full, entries = tuple(key), self._entries
         try:
             with self._lock:
-                entry = self._entries.get(full)
+                entry = entries.get(full)
                 if entry is not None:
-                    self._entries.move_to_end(full)
+                    entries.move_to_end(full)
         except TypeError as error:
             raise DTypeError(
                 f"{self._name}: an argument can be neither an array nor part of a signature ({error})"
@@ -428,9 +455,9 @@ class Function:
         )
         entry = _Entry(call, flat, len(args), lambda *arrays: self._general(arrays[: len(args)], {}))
         with self._lock:
-            self._entries[full] = entry
-            while len(self._entries) > SIGNATURES:
-                self._entries.popitem(last=False)
+            entries[full] = entry
+            while len(entries) > SIGNATURES:
+                entries.popitem(last=False)
         return entry
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ from mathnet.model.feeding import Batches, Rows, weighted_by_class
 from mathnet.model.history import History
 from mathnet.model.predict import check_batch_size
 from mathnet.plugin.bases import Callback
+from mathnet.plugin.blame import blamed
 from mathnet.plugin.registry import get, resolve
 
 if TYPE_CHECKING:
@@ -79,20 +80,23 @@ def fit(
     listed = _callbacks(callbacks, progress)
     trainer.callbacks = listed
     for callback, state in zip(listed, trainer.callback_state):
-        callback.restore(state)
+        with blamed(callback, "restore"):
+            callback.restore(state)
     trainer.callback_state = []
     trainer.stop_training = False
     trainer.steps_per_epoch = source.steps_per_epoch
     try:
         for callback in listed:
-            callback.on_train_begin(trainer)
+            with blamed(callback, "on_train_begin"):
+                callback.on_train_begin(trainer)
         for _ in range(epochs):
             epoch = trainer.order.epoch
             if trainer.summed_epoch != epoch:
                 trainer.sums.clear()
                 trainer.summed_epoch = epoch
             for callback in listed:
-                callback.on_epoch_begin(trainer, epoch)
+                with blamed(callback, "on_epoch_begin"):
+                    callback.on_epoch_begin(trainer, epoch)
             _run_epoch(trainer, source, listed)
             losses, metrics, penalty = trainer.sums.numbers()
             penalized = bool(trainer.objective.penalties) or penalty != 0.0
@@ -108,12 +112,14 @@ def fit(
             for name, value in logs.items():
                 trainer.history.setdefault(name, []).append(value)
             for callback in listed:
-                callback.on_epoch_end(trainer, epoch, logs)
+                with blamed(callback, "on_epoch_end"):
+                    callback.on_epoch_end(trainer, epoch, logs)
             if trainer.stop_training:
                 break
     finally:
         for callback in listed:
-            callback.on_train_end(trainer)
+            with blamed(callback, "on_train_end"):
+                callback.on_train_end(trainer)
     return trainer.history
 
 
@@ -129,7 +135,8 @@ def _run_epoch(trainer: Trainer, source: Rows | Batches, callbacks: Sequence[Cal
         losses, over = source.steps(limit)
         for offset, loss in enumerate(losses.tolist()):
             for callback in watching:
-                callback.on_step_end(trainer, first + offset, loss)
+                with blamed(callback, "on_step_end"):
+                    callback.on_step_end(trainer, first + offset, loss)
         if watching and trainer.stop_training:
             return
         if watching and not every:

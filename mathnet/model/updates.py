@@ -20,6 +20,7 @@ from mathnet.graph.tree import Structure, flatten, unflatten
 from mathnet.model.rule import Rules
 from mathnet.model.slots import HyperParameters, slot
 from mathnet.plan import compile_graph
+from mathnet.plugin.blame import blamed
 from mathnet.store import Variable, allocate
 
 
@@ -70,7 +71,9 @@ class Updates:
         structures, found, pending = [], [], []
         for name, variable in parameters:
             with Trace() as trace:
-                state = self.rules.of(name).used.init(_named(trace, name, variable))
+                rule = self.rules.of(name)
+                with blamed(rule.used, "init"):
+                    state = rule.used.init(_named(trace, name, variable))
             values, structure = flatten(state)
             structures.append(structure)
             found.append([_Leaf(leaf, value, variable) for leaf, value in zip(leaf_names(structure), values)])
@@ -200,7 +203,8 @@ class Updates:
         param = _named(trace, trained.name, trained.variable)
         state = unflatten(trained.structure, [trace.read(v) for v in trained.state])
         try:
-            returned = rule.within(trace).update(param, gradient, state, rule.rate_at(trace, step))
+            with blamed(rule.used, "update"):
+                returned = rule.within(trace).update(param, gradient, state, rule.rate_at(trace, step))
         except GraphError as error:
             raise GraphError(
                 f"{where}: {error}. Float arguments of its constructor are tensors here; those that decide what is computed are "

@@ -1,6 +1,6 @@
 """Graph → plan: fusion and lowering, memory, execution.
 
-:func:`compile_graph` makes a plan; :func:`plan_for` finds one by the structure of the graph in a bounded cache.
+:func:`compile_graph` makes a plan; a :class:`PlanCache` finds one by the structure of the graph.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mathnet.plan.plan import Plan, Profile
 
 CACHE_SIZE = 512
 
-__all__ = ["Plan", "PlanCache", "Profile", "compile_graph", "plan_for"]
+__all__ = ["Plan", "PlanCache", "Profile", "compile_graph"]
 
 
 def compile_graph(
@@ -45,7 +45,10 @@ class PlanCache:
         return len(self._plans)
 
     def get(self, graph: Graph, **options: Any) -> Plan:
-        """The plan of a graph of this structure, made when there is none."""
+        """The plan of a graph of this structure, made when there is none.
+
+        Arrays that the graph captured are inputs of the plan: give it this graph's captures, not those of the graph that made it.
+        """
         key = (graph.key(), tuple(sorted(options.items())))
         with self._lock:
             plan = self._plans.get(key)
@@ -69,14 +72,3 @@ def _without_arrays(graph: Graph) -> Graph:
     return graph.replace(
         lambda node, inputs: (CAPTURE(spec=node.attrs["spec"], array=None),) if node.op is CAPTURE else None
     )
-
-
-_cache = PlanCache()
-
-
-def plan_for(graph: Graph) -> Plan:
-    """The plan for the structure of ``graph`` from the process's bounded cache.
-
-    Arrays that the graph captured are inputs of the plan: give it this graph's captures, not those of the graph that made it.
-    """
-    return _cache.get(graph)

@@ -20,6 +20,7 @@ from mathnet.graph.op import FUNCTIONS, Op, as_tensor, input_tensor, register
 from mathnet.graph.tensor import Spec, Tensor, user_site
 from mathnet.graph.trace import Memory, Trace, current_trace
 from mathnet.graph.tree import Structure, flatten, unflatten
+from mathnet.plugin.blame import blame
 from mathnet.plugin.callback import Callback
 from mathnet.plugin.host import current_runtime
 from mathnet.plugin.host_op import HostOp
@@ -414,7 +415,10 @@ class _Located:
                 where = f" ({site[0]}, line {site[1]})" if site else ""
                 error.args = (f"{what} on {_shown(self.x)}: {error}{where}",)
                 error.layer = layer  # type: ignore[union-attr]
-        elif isinstance(error, Exception) and not isinstance(error, MathnetError):
+        record = record_of(type(layer))
+        if isinstance(error, Exception) and record is not None:
+            blame(error, record)
+        if isinstance(error, Exception) and not isinstance(error, MathnetError):
             note = f"in {what} from {type(layer).__module__}, on {_shown(self.x)}"
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)

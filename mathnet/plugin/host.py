@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import cached_property
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -19,6 +22,10 @@ from mathnet.plugin.registry import Registry
 
 #: The Runtimes that were entered in this context, the current one last.
 _entered: ContextVar[tuple[Runtime, ...]] = ContextVar("mathnet_runtimes", default=())
+#: The number of the current Runtime: what functions that keep a plan at hand compare, without holding on to the Runtime.
+_token: ContextVar[int] = ContextVar("mathnet_runtime_token", default=0)
+current_token = _token.get
+_tokens = itertools.count(1)
 _default: Runtime | None = None
 _default_lock = threading.Lock()
 
@@ -58,6 +65,7 @@ class Runtime:
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
             raise ArgumentError(f"Runtime: threads must be a positive integer or None, not {threads!r}")
         self._threads = threads
+        self.token = next(_tokens)
         self._count_lock = threading.Lock()
         self.reseed(seed)
         self._loader = Loader(autoload, allow, block, strict)
@@ -164,13 +172,41 @@ class Runtime:
         """The plan for the structure of ``graph`` from this Runtime's bounded cache; it takes the captures of ``graph``."""
         return self._plans.get(graph, **self.plan_options)
 
+    @cached_property
+    def _array_calls(self) -> dict[Callable, OrderedDict[tuple, Any]]:
+        return {}
+
+    def array_calls(self, function: Callable) -> OrderedDict[tuple, Any]:
+        """What calls of an array function made in this Runtime, by the signature of their arguments."""
+        found = self._array_calls.get(function)
+        return self._array_calls.setdefault(function, OrderedDict()) if found is None else found
+
+    @cached_property
+    def traced(self) -> WeakSet[Any]:
+        """The ``mn.function``s that keep plans of this Runtime; each has a method ``forget(runtime)``."""
+        return WeakSet()
+
+    def close(self) -> None:
+        """Gives up the plans of functions and all idle working memory; what is used again afterwards is made again.
+
+        Models keep their own plans.  Worker threads belong to the process: a Runtime only bounds how many of them take part.
+        """
+        self._array_calls.clear()
+        for function in list(self.traced):
+            function.forget(self)
+        self._plans.clear()
+        self.workspaces.max_idle_bytes = 0
+
     # ---- being current -------------------------------------------------------------------------------------------------
     def __enter__(self) -> Runtime:
         _entered.set((*_entered.get(), self))
+        _token.set(self.token)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        _entered.set(_entered.get()[:-1])
+        outer = _entered.get()[:-1]
+        _entered.set(outer)
+        _token.set(outer[-1].token if outer else 0)
 
     def __repr__(self) -> str:
         return f"<Runtime with {len(self._loader.plugins)} plugins loaded, seed {self.seed}>"
@@ -188,7 +224,9 @@ def default_runtime() -> Runtime:
     if _default is None:
         with _default_lock:
             if _default is None:
-                _default = Runtime()
+                made = Runtime()
+                made.token = 0
+                _default = made
     return _default
 
 

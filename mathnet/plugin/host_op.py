@@ -12,6 +12,7 @@ from mathnet.graph.dim import show_shape
 from mathnet.graph.dtypes import FLOAT64, graph_dtype, promote
 from mathnet.graph.op import FUNCTIONS, Op, as_tensor
 from mathnet.graph.tensor import Spec, Tensor
+from mathnet.plugin.blame import blamed
 from mathnet.plugin.records import record_of, snake_case
 
 
@@ -65,7 +66,8 @@ class HostOp:
                 array.astype(graph_dtype(array.dtype, f"{self.key}: operand {position}"), copy=False)
             )
         specs = HostCall(self).specs([Spec(a.shape, a.dtype) for a in arrays], settings)
-        results = _checked(self.key, "forward", self.forward(*arrays, **settings), specs, len(specs))
+        with blamed(self, "forward"):
+            results = _checked(self.key, "forward", self.forward(*arrays, **settings), specs, len(specs))
         return results[0] if len(results) == 1 else tuple(results)
 
 
@@ -80,7 +82,8 @@ class HostCall(Op):
         self.name = f"{host.key}@{id(host):x}"  # type: ignore[misc]
 
     def specs(self, inputs: Sequence[Spec], settings: dict[str, Any]) -> tuple[Spec, ...]:
-        shapes = self.host.shape(*inputs, **settings)
+        with blamed(self.host, "shape"):
+            shapes = self.host.shape(*inputs, **settings)
         single = not isinstance(shapes, list) and not (
             isinstance(shapes, tuple) and shapes and isinstance(shapes[0], tuple)
         )
@@ -106,9 +109,10 @@ class HostCall(Op):
         specs = [view.spec for view in outputs]
 
         def run(arrays: tuple[np.ndarray, ...], targets: tuple[np.ndarray, ...]) -> None:
-            results = _checked(
-                self.host.key, "forward", self.host.forward(*arrays, **settings), specs, len(specs)
-            )
+            with blamed(self.host, "forward"):
+                results = _checked(
+                    self.host.key, "forward", self.host.forward(*arrays, **settings), specs, len(specs)
+                )
             for target, result in zip(targets, results):
                 target[...] = result
 
@@ -161,13 +165,14 @@ class HostVjp(Op):
             dy, out = arrays[: self.n_outputs], arrays[cut:]
             single = self.n_outputs == 1
             assert self.host.vjp is not None
-            results = self.host.vjp(
-                dy[0] if single else dy,
-                *arrays[self.n_outputs : cut],
-                out=out[0] if single else out,
-                **settings,
-            )
-            checked = _checked(self.host.key, "vjp", results, specs, self.n_inputs)
+            with blamed(self.host, "vjp"):
+                results = self.host.vjp(
+                    dy[0] if single else dy,
+                    *arrays[self.n_outputs : cut],
+                    out=out[0] if single else out,
+                    **settings,
+                )
+                checked = _checked(self.host.key, "vjp", results, specs, self.n_inputs)
             for target, place in zip(targets, places):
                 target[...] = 0.0 if checked[place] is None else checked[place]
 

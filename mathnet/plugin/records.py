@@ -366,7 +366,13 @@ class Configured:
         return self.record.key
 
     def __call__(self, *arguments: Any, **settings: Any) -> Any:
-        return self.record.object(*arguments, **{**self.config, **settings})
+        try:
+            return self.record.object(*arguments, **{**self.config, **settings})
+        except Exception as error:
+            from mathnet.plugin.blame import blame
+
+            blame(error, self.record)
+            raise
 
     def __eq__(self, other: object) -> bool:
         return (

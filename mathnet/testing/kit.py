@@ -223,7 +223,9 @@ def subjects_of(target: Any, samples: Iterable[Sample] | None = None) -> list[Su
 
 
 def _bench(record: Record) -> Bench:
-    return Bench([record.object])
+    bench = Bench([record.object])
+    bench.runtime(1)  # PluginError when its key is taken
+    return bench
 
 
 __all__ = [
