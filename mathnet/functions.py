@@ -234,6 +234,9 @@ def apply(function: Callable) -> Callable:
     more than ``ARRAY_CACHE`` is dropped.
     """
     name = function.__name__.rstrip("_")
+    default: OrderedDict[tuple, Any] | None = (
+        None  # the entries of the default Runtime, which lives as long as the process
+    )
     hot: tuple[int, Callable, Plan] | None = (
         None  # of the last call with one array: its Runtime's number, the call, its plan
     )
@@ -263,7 +266,7 @@ def apply(function: Callable) -> Callable:
             if found is not None:
                 return function(*args, **kwargs) if found is Tensor else unusual(*args, **kwargs)
         full = tuple(key)
-        entries = current_runtime().array_calls(function)
+        entries = default if default is not None and current_token() == 0 else here()
         entry = entries.get(full)
         if entry is None:
             entry = remember(entries, full, _ArrayCall(function, name, args, kwargs))
@@ -293,7 +296,7 @@ def apply(function: Callable) -> Callable:
             else:
                 key.append(_static_key(leaf))
         full = tuple(key)
-        entries = current_runtime().array_calls(function)
+        entries = here()
         try:
             entry = entries.get(full)
         except TypeError:  # an argument without a hash: its plan is found by structure only
@@ -301,6 +304,14 @@ def apply(function: Callable) -> Callable:
         if entry is None:
             entry = remember(entries, full, _ArrayCall(function, name, args, kwargs))
         return entry(arrays)
+
+    def here() -> OrderedDict[tuple, Any]:
+        """The entries of the current Runtime."""
+        nonlocal default
+        found = current_runtime().array_calls(function)
+        if current_token() == 0:
+            default = found
+        return found
 
     def remember(entries: dict[tuple, Any], key: tuple, entry: _ArrayCall) -> _ArrayCall:
         entries[key] = entry

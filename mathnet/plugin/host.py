@@ -191,7 +191,10 @@ class Runtime:
 
         Models keep their own plans.  Worker threads belong to the process: a Runtime only bounds how many of them take part.
         """
-        self._array_calls.clear()
+        for entries in (
+            self._array_calls.values()
+        ):  # emptied, not dropped: functions hold on to those of the default Runtime
+            entries.clear()
         for function in list(self.traced):
             function.forget(self)
         self._plans.clear()

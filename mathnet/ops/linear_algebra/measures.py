@@ -68,7 +68,7 @@ def multi_dot(arrays: Any) -> Tensor:
 
     >>> import mathnet as mn
     >>> mn.linalg.multi_dot([[1.0, 2.0], [[1.0, 0.0], [0.0, 1.0]], [3.0, 4.0]])
-    array(11.)
+    np.float64(11.0)
     """
     from mathnet.ops.einsum import einsum
 
