@@ -464,6 +464,36 @@ MN_INLINE void v_transpose(mn_vec r[VL])
 #endif
 }
 
+/* r[j] lane i = source[i * row + j]: VL rows of VL elements, transposed as they come from memory. */
+MN_INLINE void v_load_transposed(const mn_real *source, int64_t row, mn_vec r[VL])
+{
+#if defined(__AVX2__) && !defined(MN_REAL_IS_DOUBLE)
+    /* The upper half of each register is filled by the load, which saves the eight slowest of 24 shuffles. */
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; half++) {
+        __m256 q[4], t[4];
+        const mn_real *p = source + 4 * half;
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            q[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + i * row)),
+                                        _mm_loadu_ps(p + (i + 4) * row), 1);
+        t[0] = _mm256_unpacklo_ps(q[0], q[1]);
+        t[1] = _mm256_unpackhi_ps(q[0], q[1]);
+        t[2] = _mm256_unpacklo_ps(q[2], q[3]);
+        t[3] = _mm256_unpackhi_ps(q[2], q[3]);
+        r[4 * half] = (mn_vec)_mm256_shuffle_ps(t[0], t[2], 0x44);
+        r[4 * half + 1] = (mn_vec)_mm256_shuffle_ps(t[0], t[2], 0xEE);
+        r[4 * half + 2] = (mn_vec)_mm256_shuffle_ps(t[1], t[3], 0x44);
+        r[4 * half + 3] = (mn_vec)_mm256_shuffle_ps(t[1], t[3], 0xEE);
+    }
+#else
+#pragma GCC unroll 16
+    for (int i = 0; i < VL; i++)
+        r[i] = v_load(source + i * row);
+    v_transpose(r);
+#endif
+}
+
 /* ---- pairs and bytes in memory ---- */
 
 #if VL == 8

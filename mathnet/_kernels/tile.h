@@ -18,6 +18,7 @@
 #define MN_TILE_VECTORS 2
 #define MN_TILE_COLUMNS (MN_TILE_VECTORS * VL)
 #define MN_STRIP_VECTORS 8
+#define MN_ROWS_AHEAD 8
 #define MN_STRIP_COLUMNS (MN_STRIP_VECTORS * VL)
 
 enum { MN_NO_ACTIVATION = 0, MN_RELU = 1, MN_TANH = 2, MN_SIGMOID = 3, MN_ACTIVATIONS };
@@ -122,6 +123,9 @@ MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors,
     mn_vec sum[MN_TILE_ROWS][MN_TILE_VECTORS];
 
 #pragma GCC unroll 6
+    for (int i = 0; i < rows; i++) /* on its way while the chains run */
+        __builtin_prefetch(c + i * c_row);
+#pragma GCC unroll 6
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
         for (int j = 0; j < vectors; j++)
@@ -145,6 +149,8 @@ MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors,
             if (keep)
                 v_store(panel + j * VL, bk[j]);
         }
+        if (keep && !gather) /* rows of a wide B lie in pages of their own, where no hardware looks ahead */
+            __builtin_prefetch(row + MN_ROWS_AHEAD * b_row);
 #pragma GCC unroll 6
         for (int i = 0; i < rows; i++) {
             const mn_vec ak = v_splat(i < 3 ? a[i * a_row] : a3[(i - 3) * a_row]);
@@ -330,10 +336,7 @@ MN_INLINE void mn_transpose_block(const mn_real *source, int64_t source_row, int
 {
     mn_vec r[VL];
     if (rows == VL && columns == VL) {
-#pragma GCC unroll 8
-        for (int i = 0; i < VL; i++)
-            r[i] = v_load(source + i * source_row);
-        v_transpose(r);
+        v_load_transposed(source, source_row, r);
 #pragma GCC unroll 8
         for (int j = 0; j < VL; j++)
             v_store(target + j * target_row, r[j]);
@@ -365,13 +368,57 @@ static __attribute__((noinline)) void mn_transpose(const mn_real *source, int64_
     }
 }
 
+/* Panels of B, each MN_TILE_COLUMNS wide and k rows long, from rows read in one run: target[panel][k][column], columns
+   zero-padded to whole panels. */
+static __attribute__((noinline)) void mn_pack_panels(const mn_real *b, int64_t b_row, int64_t k, int64_t columns,
+                                                     mn_real *target)
+{
+    const int64_t whole = columns / MN_TILE_COLUMNS * MN_TILE_COLUMNS;
+    for (int64_t row = 0; row < k; row++, b += b_row, target += MN_TILE_COLUMNS) {
+        mn_real *panel = target;
+        int64_t n = 0;
+        for (; n < whole; n += MN_TILE_COLUMNS, panel += k * MN_TILE_COLUMNS) {
+            __builtin_prefetch(b + n + MN_ROWS_AHEAD * b_row);
+#pragma GCC unroll 2
+            for (int j = 0; j < MN_TILE_VECTORS; j++)
+                v_store(panel + j * VL, v_load(b + n + j * VL));
+        }
+        for (int j = 0; n < columns && j < MN_TILE_VECTORS; j++) {
+            const int64_t left = columns - n - j * VL;
+            v_store(panel + j * VL, left <= 0 ? v_splat(0) : v_load_partial(b + n + j * VL, left < VL ? (int)left : VL));
+        }
+    }
+}
+
+/* The body of mn_copy_rows: whole vectors are stored, the next row overwrites what is too much. */
+MN_INLINE void mn_copy_rows_body(const mn_real *source, int64_t source_row, const int rows, int64_t columns,
+                                 mn_real *target)
+{
+    for (int64_t k = 0; k < columns; k++, source += source_row, target += rows) {
+        __builtin_prefetch(source + MN_ROWS_AHEAD * source_row);
+#pragma GCC unroll 4
+        for (int i = 0; i < rows; i += VL)
+            v_store(target + i, rows - i < VL ? v_load_partial(source + i, rows - i) : v_load(source + i));
+    }
+}
+
 /* target[k][i] = source[k][i] for i < rows <= MN_TILE_ROWS, target rows without gaps; spoils VL - 1 elements behind. */
 static __attribute__((noinline)) void mn_copy_rows(const mn_real *source, int64_t source_row, int64_t rows,
                                                    int64_t columns, mn_real *target)
 {
-    for (int64_t k = 0; k < columns; k++, source += source_row, target += rows)
-        for (int64_t i = 0; i < rows; i += VL)
-            v_store(target + i, v_load_partial(source + i, rows - i < VL ? (int)(rows - i) : VL));
+    switch (rows) {
+    case 6:
+        mn_copy_rows_body(source, source_row, 6, columns, target);
+        return;
+    case 5:
+        mn_copy_rows_body(source, source_row, 5, columns, target);
+        return;
+    case 4:
+        mn_copy_rows_body(source, source_row, 4, columns, target);
+        return;
+    default:
+        mn_copy_rows_body(source, source_row, (int)rows, columns, target);
+    }
 }
 
 #endif

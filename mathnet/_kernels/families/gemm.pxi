@@ -6,12 +6,15 @@
 # of an unfused plan are the same.
 #
 # Paths, chosen by sizes and strides only (AVX2, float32, against a peak of 97 GFLOP/s):
-#   one row         strips of 8 vectors of B, read in place in blocks of 64 rows (784x128 from L2: 5 us)
+#   one row         strips of 8 vectors of B, read in place in blocks of 64 rows (784x128 from L2: 5 us); where B is
+#                   contiguous along K, groups of its columns transposed in registers (matrix_vector.h: 10 us)
 #   up to 6 rows    one tile high: B is used once, so it is read in place
 #   more rows       the first tile of a panel of B writes the panel down while it computes, the others read it from
 #                   the first-level cache: packing costs two stores per 12 multiply-adds (M=32, K=784, N=128: 92)
-#   large           A is packed too, in groups of up to 6 rows (2048^3: 79)
-# A transposed B is turned into panels by register transposes; a transposed A needs no packing to be read.
+#   64 rows and up  four panels are packed together, so that wide rows of B are read in runs (768^3: 87, before 68)
+#   packed A        in groups of up to 6 rows, where A is transposed and wanted for 8 panels, and where its rows lie whole
+#                   pages apart, so that they would fight for one set of the first-level cache (1024^3: 78, before 59)
+# A transposed B is turned into panels by register transposes.
 
 cdef extern from "tile.h":
     enum:
@@ -44,13 +47,31 @@ cdef extern from "tile.h":
     void run_half_strip "mn_half_strip_run"(const tile_t *t) noexcept nogil
     void transpose_into "mn_transpose"(const real *source, int64_t source_row, int64_t rows, int64_t columns,
                                        real *target, int64_t target_row) noexcept nogil
+    void pack_panels "mn_pack_panels"(const real *b, int64_t b_row, int64_t k, int64_t columns, real *target) noexcept nogil
     void copy_rows_into "mn_copy_rows"(const real *source, int64_t source_row, int64_t rows, int64_t columns,
                                        real *target) noexcept nogil
+
+
+cdef extern from "matrix_vector.h":
+    ctypedef struct matrix_vector_t "mn_matrix_vector":
+        int64_t rows, k
+        const real *a
+        int64_t a_row
+        const real *x
+        int64_t x_step
+        real *y
+        int64_t resume
+    void run_matrix_vector "mn_matrix_vector_run"(const matrix_vector_t *p) noexcept nogil
+    void run_epilogue "mn_epilogue_run"(const epilogue_t *e, const real *x, int64_t x_row, int64_t rows,
+                                        int64_t columns, real *y, int64_t y_row) noexcept nogil
 
 
 cdef enum:
     PANEL_K = 512           # rows of a panel of B: 32 KB with AVX2, the first-level cache
     PACKED_K = 256          # the same beside packed A
+    SLAB_PANELS = 4         # panels that are packed together, so that rows of B are read in runs of 256 bytes
+    SLAB_ROWS = 64          # rows of A, and
+    SLAB_K = 64             # rows of B from which that pays
     STRIP_K = 64            # rows of B that one row of A visits before the next strip: keeps the reads sequential
     WIDE_STRIP_K = 8        # the same when a row of B is longer than WIDE_STRIPS strips
     WIDE_STRIPS = 8
@@ -58,6 +79,8 @@ cdef enum:
     PIECE_PANELS = 32
     PIECE_PRODUCTS = 1 << 20    # multiply-adds that are worth a chunk of their own: 12 us
     PIECES_WANTED = 8
+    LEAST_ROWS = 96         # of a piece, where columns can be cut instead
+    PACKING_PIECES = 4      # a transposed A is packed by every piece that reads it
     ROW_PIECES = 4          # one row of A: wide pieces, as each visits every page of B
 
 
@@ -108,13 +131,14 @@ cdef pieces_t gemm_pieces(const gemm_t *d) noexcept nogil:
             p.matrices = PIECE_PRODUCTS // products
         p.chunks = chunk_count(d.batch, p.matrices)
         return p
-    wanted = at_most(products // PIECE_PRODUCTS, PIECES_WANTED if d.m > 1 else ROW_PIECES)
+    wanted = at_most(products // PIECE_PRODUCTS, ROW_PIECES if d.m == 1 else PIECES_WANTED if d.a_col == 1 else PACKING_PIECES)
     p.row_pieces = chunk_count(d.m, PIECE_ROWS)
     if p.row_pieces > 2:        # shared fairly by 2 and by 4 threads
         p.row_pieces = (p.row_pieces + 3) // 4 * 4
     p.column_pieces = chunk_count(d.n, PIECE_PANELS * TILE_COLUMNS) if d.m > 1 else 1
     while p.row_pieces * p.column_pieces < wanted:
-        if d.m >= 96 * p.row_pieces:
+        # a piece packs its own panels of B, and a transposed A that it reads: the fewer the pieces, the less is packed twice
+        if d.m >= (2 * LEAST_ROWS if d.a_col == 1 else LEAST_ROWS) * p.row_pieces:
             p.row_pieces *= 2
         elif d.n >= 2 * TILE_COLUMNS * p.column_pieces:
             p.column_pieces *= 2
@@ -125,8 +149,9 @@ cdef pieces_t gemm_pieces(const gemm_t *d) noexcept nogil:
     p.row_pieces = chunk_count(d.m, p.rows)
     p.column_pieces = chunk_count(d.n, p.columns)
     p.chunks = d.batch * p.row_pieces * p.column_pieces
-    p.pack_a = p.rows > 2 * TILE_ROWS and p.columns >= 12 * TILE_COLUMNS and (
-        d.k > PANEL_K or (d.a_col != 1 and d.k > 128))
+    p.pack_a = p.rows > 2 * TILE_ROWS and (
+        p.columns >= 8 * TILE_COLUMNS if d.a_col != 1
+        else p.columns >= 12 * TILE_COLUMNS and d.k > PANEL_K and d.a_row * <int64_t>sizeof(real) % 4096 == 0)
     return p
 
 
@@ -208,7 +233,7 @@ cdef int64_t batch_offset(const gemm_t *d, const int64_t *stride, int64_t index)
 
 cdef int64_t product_scratch(int64_t packed_rows) noexcept nogil:
     """Bytes of scratch that multiply wants: a panel or strip of B, and packed rows of A."""
-    return (PANEL_K * TILE_COLUMNS + packed_rows * PACKED_K + VL) * <int64_t>sizeof(real)
+    return (SLAB_PANELS * PANEL_K * TILE_COLUMNS + packed_rows * PACKED_K + VL) * <int64_t>sizeof(real)
 
 
 cdef void multiply(product_t *p, real *scratch) noexcept nogil:
@@ -218,7 +243,9 @@ cdef void multiply(product_t *p, real *scratch) noexcept nogil:
         p.n, p.m = p.m, 1
         p.a_col, p.b_row, p.b_col = p.b_row, p.a_col, p.a_row
         p.epilogue.bias_row, p.epilogue.bias_col = p.epilogue.bias_col, p.epilogue.bias_row
-    if p.m == 1 and p.n >= STRIP_COLUMNS // 2:
+    if p.m == 1 and p.b_row == 1 and p.n >= VL:
+        multiply_vector(p)
+    elif p.m == 1 and p.n >= STRIP_COLUMNS // 2:
         multiply_row(p, scratch)
     else:
         multiply_tiles(p, scratch)
@@ -242,6 +269,26 @@ cdef void gather_b(const real *b, int64_t b_row, int64_t b_col, int64_t k, int64
 
 cdef inline bint has_epilogue(const product_t *p) noexcept nogil:
     return p.epilogue.bias != NULL or p.epilogue.activation != NO_ACTIVATION
+
+
+cdef void multiply_vector(const product_t *p) noexcept nogil:
+    """m = 1 with a B that is contiguous along k: the product of its transpose and a vector."""
+    cdef matrix_vector_t v
+    cdef epilogue_t epilogue = p.epilogue
+    cdef real last[2 * 16]
+    cdef int64_t whole = p.n // VL * VL
+    v.rows, v.k = p.n, p.k
+    v.a, v.a_row = p.b, p.b_col
+    v.x, v.x_step = p.a, p.a_col
+    v.y, v.resume = p.c, p.resume
+    run_matrix_vector(&v)
+    if has_epilogue(p):
+        run_epilogue(&epilogue, p.c, 0, 1, whole, p.c, 0)
+        if whole < p.n:     # reads whole vectors
+            memcpy(last, p.c + whole, (p.n - whole) * sizeof(real))
+            if p.epilogue.bias != NULL:
+                epilogue.bias = p.epilogue.bias + whole * p.epilogue.bias_col
+            run_epilogue(&epilogue, last, 0, 1, p.n - whole, p.c + whole, 0)
 
 
 cdef void multiply_row(const product_t *p, real *scratch) noexcept nogil:
@@ -299,8 +346,10 @@ cdef void multiply_tiles(const product_t *p, real *scratch) noexcept nogil:
     cdef tile_t t
     cdef epilogue_t epilogue = p.epilogue
     cdef int64_t k0 = 0, n0, m0, rows, depth = PACKED_K if p.pack_a else PANEL_K
-    cdef real *packed_a = scratch + PANEL_K * TILE_COLUMNS
-    cdef bint last
+    cdef real *packed_a = scratch + SLAB_PANELS * PANEL_K * TILE_COLUMNS
+    cdef bint last, slabs = (
+        p.b_col == 1 and p.k >= SLAB_K and p.m >= SLAB_ROWS and p.n >= SLAB_PANELS * TILE_COLUMNS)
+    cdef int64_t slab
     t.a_row, t.a_col = p.a_row, p.a_col
     t.c_row = p.c_row
     t.b_offset = NULL
@@ -318,7 +367,12 @@ cdef void multiply_tiles(const product_t *p, real *scratch) noexcept nogil:
             t.b_row = p.b_row
             t.b_columns = t.columns
             t.panel = NULL
-            if p.b_col != 1 and p.n > 1:
+            if slabs:
+                slab = n0 % (SLAB_PANELS * TILE_COLUMNS)
+                if slab == 0:
+                    pack_panels(t.b, p.b_row, t.k, at_most(p.n - n0, SLAB_PANELS * TILE_COLUMNS), scratch)
+                t.b, t.b_row, t.b_columns = scratch + slab * t.k, TILE_COLUMNS, TILE_COLUMNS
+            elif p.b_col != 1 and p.n > 1:
                 gather_b(t.b, p.b_row, p.b_col, t.k, t.columns, scratch, TILE_COLUMNS)
                 t.b, t.b_row, t.b_columns = scratch, TILE_COLUMNS, TILE_COLUMNS
             elif p.m > TILE_ROWS:
