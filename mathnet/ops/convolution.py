@@ -99,7 +99,7 @@ class Convolution(Op):
 class Conv2D(Convolution):
     """y[n,o,i,j] = Σ_{c,a,b} x[n, c, i·s+a·d−p, j·s+b·d−p] · w[o,c,a,b], with zeros outside of x.
 
-    x (N, C, H, W), w (O, C/groups, kh, kw) → y (N, O, H', W').
+    x (N, C, H, W), w (O, C/groups, kh, kw) → y (N, O, H', W').  ``exact``: only kernels that sum these products as they stand.
     """
 
     name, formula, onnx = "conv2d", "Σ x[i·s+a·d-p, j·s+b·d-p]·w[a,b]", "Conv"
@@ -107,7 +107,14 @@ class Conv2D(Convolution):
     bias_axis = 1
 
     def infer(
-        self, x: Spec, weight: Spec, stride: Pair, padding: Padding, dilation: Pair, groups: int
+        self,
+        x: Spec,
+        weight: Spec,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair,
+        groups: int,
+        exact: bool = False,
     ) -> Spec:  # type: ignore[override]
         out = out_size(self.name, x.shape[2:], weight.shape[2:], stride, padding, dilation)
         return Spec((x.shape[0], weight.shape[0], *out), x.dtype)
@@ -127,6 +134,7 @@ class Conv2D(Convolution):
         outputs: Any,
         bias: Any = None,
         activation: str | None = None,
+        exact: bool = False,
         **attrs: Any,
     ) -> None:
         x, weight = (emit.dense(v) for v in inputs)
@@ -135,14 +143,21 @@ class Conv2D(Convolution):
         )
         if outputs[0].size:
             operands = [x, weight] if bias is None else [x, weight, bias]
-            emit.kernel(kernel_of("forward", fields), operands, outputs, **fields)
+            emit.kernel(kernel_of("forward", fields, exact), operands, outputs, **fields)
 
     def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
         bytes_moved = sum(count(s) * s.dtype.itemsize for s in (*inputs, *outputs))
         return 2 * self.multiplications(inputs[1], outputs[0]), bytes_moved
 
     def oracle(
-        self, x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Padding, dilation: Pair, groups: int
+        self,
+        x: np.ndarray,
+        weight: np.ndarray,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair,
+        groups: int,
+        exact: bool = False,
     ) -> np.ndarray:  # type: ignore[override]
         parts = [
             np.einsum(
@@ -165,7 +180,15 @@ class Conv2DBackwardInput(Convolution):
     )
 
     def infer(
-        self, dy: Spec, weight: Spec, size: tuple, stride: Pair, padding: Padding, dilation: Pair, groups: int
+        self,
+        dy: Spec,
+        weight: Spec,
+        size: tuple,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair,
+        groups: int,
+        exact: bool = False,
     ) -> Spec:  # type: ignore[override]
         return Spec((dy.shape[0], weight.shape[1] * groups, *size), dy.dtype)
 
@@ -175,13 +198,15 @@ class Conv2DBackwardInput(Convolution):
         cotangent, weight = inputs
         return CONV2D(dy, weight, **attrs), BACKWARD_WEIGHT(dy, cotangent, kernel=weight.shape[2:], **attrs)
 
-    def lower(self, emit: Any, inputs: Any, outputs: Any, size: tuple, **attrs: Any) -> None:  # type: ignore[override]
+    def lower(
+        self, emit: Any, inputs: Any, outputs: Any, size: tuple, exact: bool = False, **attrs: Any
+    ) -> None:  # type: ignore[override]
         dy, weight = (emit.dense(v) for v in inputs)
         if not dy.size:
             emit.fill(outputs[0], 0)
         else:
             fields = self.fields(outputs[0].shape, weight.shape, dy.shape, **attrs)
-            emit.kernel(kernel_of("backward_input", fields), [dy, weight], outputs, **fields)
+            emit.kernel(kernel_of("backward_input", fields, exact), [dy, weight], outputs, **fields)
 
     def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
         bytes_moved = sum(count(s) * s.dtype.itemsize for s in (*inputs, *outputs))
@@ -196,6 +221,7 @@ class Conv2DBackwardInput(Convolution):
         padding: Padding,
         dilation: Pair,
         groups: int,
+        exact: bool = False,
     ) -> np.ndarray:  # type: ignore[override]
         (top, bottom), (left, right) = padding
         parts = []
@@ -221,7 +247,15 @@ class Conv2DBackwardWeight(Convolution):
     name, formula = "conv2d_backward_weight", "Σ dy·x over examples and windows"
 
     def infer(
-        self, x: Spec, dy: Spec, kernel: tuple, stride: Pair, padding: Padding, dilation: Pair, groups: int
+        self,
+        x: Spec,
+        dy: Spec,
+        kernel: tuple,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair,
+        groups: int,
+        exact: bool = False,
     ) -> Spec:  # type: ignore[override]
         return Spec((dy.shape[1], x.shape[1] // groups, *kernel), x.dtype)
 
@@ -231,13 +265,15 @@ class Conv2DBackwardWeight(Convolution):
         x, cotangent = inputs
         return BACKWARD_INPUT(cotangent, dy, size=x.shape[2:], **attrs), CONV2D(x, dy, **attrs)
 
-    def lower(self, emit: Any, inputs: Any, outputs: Any, kernel: tuple, **attrs: Any) -> None:  # type: ignore[override]
+    def lower(
+        self, emit: Any, inputs: Any, outputs: Any, kernel: tuple, exact: bool = False, **attrs: Any
+    ) -> None:  # type: ignore[override]
         x, dy = (emit.dense(v) for v in inputs)
         if not dy.size:
             emit.fill(outputs[0], 0)
         else:
             fields = self.fields(x.shape, outputs[0].shape, dy.shape, **attrs)
-            emit.kernel(kernel_of("backward_weight", fields), [x, dy], outputs, **fields)
+            emit.kernel(kernel_of("backward_weight", fields, exact), [x, dy], outputs, **fields)
 
     def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
         bytes_moved = sum(count(s) * s.dtype.itemsize for s in (*inputs, *outputs))
@@ -252,6 +288,7 @@ class Conv2DBackwardWeight(Convolution):
         padding: Padding,
         dilation: Pair,
         groups: int,
+        exact: bool = False,
     ) -> np.ndarray:  # type: ignore[override]
         parts = [
             np.einsum(

@@ -17,9 +17,12 @@ from collections.abc import Mapping
 WINOGRAD_CHANNELS = {1: 16, 2: 32}
 
 
-def kernel_of(part: str, fields: Mapping[str, int]) -> str:
-    """The kernel for ``part`` ("forward", "backward_input" or "backward_weight") of the convolution with these descriptor fields."""
-    if _fits_winograd(fields):
+def kernel_of(part: str, fields: Mapping[str, int], exact: bool = False) -> str:
+    """The kernel for ``part`` ("forward", "backward_input" or "backward_weight") of the convolution with these descriptor fields.
+
+    exact: only kernels that sum the products as they stand in the definition.
+    """
+    if not exact and _fits_winograd(fields):
         return f"winograd_{part}"
     return f"conv2d_{part}"
 

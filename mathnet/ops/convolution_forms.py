@@ -62,6 +62,7 @@ def _convolve(
     padding: Any,
     dilation: Any,
     groups: int,
+    exact: bool,
 ) -> Tensor:
     x, weight = _operands(name, axes, x, weight, groups)
     (examples, channels), filters = x.shape[:2], weight.shape[0]
@@ -85,7 +86,7 @@ def _convolve(
         x = _depth_beside_channels(x, weight.shape[2], out[0], strides[0], sides[0], dilations[0])
         weight = reshape(weight, (filters, weight.shape[1] * weight.shape[2], *weight.shape[3:]))
         strides, dilations, sides = strides[1:], dilations[1:], sides[1:]
-    y = CONV2D(x, weight, stride=strides, padding=sides, dilation=dilations, groups=groups)
+    y = CONV2D(x, weight, stride=strides, padding=sides, dilation=dilations, groups=groups, exact=bool(exact))
     y = _biased(name, y, bias)
     if axes == 1:
         return reshape(y, (*y.shape[:2], y.shape[3]))
@@ -120,17 +121,19 @@ def conv1d(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
+    exact: bool = False,
 ) -> Tensor:
     """Cross-correlation along one axis, y[n,o,i] = Σ_{c,a} x[n, c, i·s+a·d−p]·w[o,c,a], as in PyTorch.
 
     x (N, C, T), weight (O, C/groups, k), bias (O) → (N, O, T').  padding: int, (before, after), "valid", "same" or "causal" (zeros
-    before only, so that y[i] sees x[0 … i·s]).  Raises ShapeError, DTypeError or ArgumentError naming the argument.
+    before only, so that y[i] sees x[0 … i·s]).  exact: no difference, sums along one axis are direct.  Raises ShapeError, DTypeError or
+    ArgumentError naming the argument.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.conv1d(np.arange(4.0).reshape(1, 1, 4), np.ones((1, 1, 2)), padding="causal")
     array([[[0., 1., 3., 5.]]])
     """
-    return _convolve("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
+    return _convolve("conv1d", 1, x, weight, bias, stride, padding, dilation, groups, exact)
 
 
 @graph_function
@@ -142,6 +145,7 @@ def conv2d(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
+    exact: bool = False,
 ) -> Tensor:
     """Two-dimensional cross-correlation, as in PyTorch.
 
@@ -150,14 +154,15 @@ def conv2d(
 
     3×3 kernels with stride 1 or 2 and 16 or 32 channels or more run by Winograd's minimal filtering (Lavin and Gray, Fast Algorithms
     for Convolutional Neural Networks, 2016): about twice the rounding of direct sums.  It works on tiles of up to 4×4 outputs, so NaN and
-    infinity reach every output of a tile that sees them, infinity perhaps as NaN.
+    infinity reach every output of a tile that sees them, infinity perhaps as NaN.  ``exact=True`` sums the products as they stand, in
+    derivatives too.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)))[0, 0]
     array([[4., 4.],
            [4., 4.]])
     """
-    return _convolve("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
+    return _convolve("conv2d", 2, x, weight, bias, stride, padding, dilation, groups, exact)
 
 
 @graph_function
@@ -169,17 +174,19 @@ def conv3d(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
+    exact: bool = False,
 ) -> Tensor:
     """Three-dimensional cross-correlation, as in PyTorch.
 
     x (N, C, D, H, W), weight (O, C/groups, kd, kh, kw), bias (O) → (N, O, D', H', W').  stride, dilation: int or triple; padding: int,
-    triple, nest of pairs, "valid" or "same".  Raises ShapeError, DTypeError or ArgumentError naming the argument.
+    triple, nest of pairs, "valid" or "same"; exact: as in :func:`conv2d`.  Raises ShapeError, DTypeError or
+    ArgumentError naming the argument.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.conv3d(np.ones((1, 1, 2, 2, 3)), np.ones((1, 1, 2, 2, 2)))
     array([[[[[8., 8.]]]]])
     """
-    return _convolve("conv3d", 3, x, weight, bias, stride, padding, dilation, groups)
+    return _convolve("conv3d", 3, x, weight, bias, stride, padding, dilation, groups, exact)
 
 
 def _transposed(
@@ -193,6 +200,7 @@ def _transposed(
     output_padding: Any,
     groups: int,
     dilation: Any,
+    exact: bool,
 ) -> Tensor:
     x, weight = _operands(name, axes, x, weight, groups)
     if isinstance(x.shape[1], Dim) or x.shape[1] != weight.shape[0] or weight.shape[0] % groups:
@@ -232,7 +240,16 @@ def _transposed(
     if axes == 1:
         x, weight = expand_dims(x, 2), expand_dims(weight, 2)
         strides, dilations, cut, size = (1, *strides), (1, *dilations), ((0, 0), *cut), (1, *size)
-    y = BACKWARD_INPUT(x, weight, size=size, stride=strides, padding=cut, dilation=dilations, groups=groups)
+    y = BACKWARD_INPUT(
+        x,
+        weight,
+        size=size,
+        stride=strides,
+        padding=cut,
+        dilation=dilations,
+        groups=groups,
+        exact=bool(exact),
+    )
     if axes == 1:
         y = reshape(y, (*y.shape[:2], y.shape[3]))
     if any(after for _, after in zeros):
@@ -256,18 +273,19 @@ def conv_transpose1d(
     output_padding: Any = 0,
     groups: int = 1,
     dilation: Any = 1,
+    exact: bool = False,
 ) -> Tensor:
     """The transpose of :func:`conv1d`: y[n, o, i·s+a·d−p] += x[n,c,i]·w[c,o,a], as in PyTorch.
 
     x (N, C, T), weight (C, O/groups, k), bias (O) → (N, O, T') with T' = (T − 1)·s + d·(k − 1) + 1 − padding + output_padding.
-    padding: what is cut off, an int, (before, after), "valid" or "same" (T' = T·s).
+    padding: what is cut off, an int, (before, after), "valid" or "same" (T' = T·s); exact: no difference.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.conv_transpose1d(np.array([[[1.0, 2.0]]]), np.ones((1, 1, 2)), stride=2)
     array([[[1., 1., 2., 2.]]])
     """
     return _transposed(
-        "conv_transpose1d", 1, x, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose1d", 1, x, weight, bias, stride, padding, output_padding, groups, dilation, exact
     )
 
 
@@ -281,12 +299,13 @@ def conv_transpose2d(
     output_padding: Any = 0,
     groups: int = 1,
     dilation: Any = 1,
+    exact: bool = False,
 ) -> Tensor:
     """The transpose of :func:`conv2d`, y[n, o, i·s+a·d−p, j·s+b·d−p] += x[n,c,i,j]·w[c,o,a,b], as in PyTorch.
 
     x (N, C, H, W), weight (C, O/groups, kh, kw), bias (O) → (N, O, H', W') with H' = (H − 1)·s + d·(kh − 1) + 1 − padding +
     output_padding.  padding: what is cut off, an int, a pair, ((top, bottom), (left, right)), "valid" or "same" (H' = H·s);
-    output_padding: rows and columns added at the end, fewer than the stride or the dilation.
+    output_padding: rows and columns added at the end, fewer than the stride or the dilation; exact: as in :func:`conv2d`.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.conv_transpose2d(np.ones((1, 1, 1, 2)), np.ones((1, 1, 2, 2)))[0, 0]
@@ -294,5 +313,5 @@ def conv_transpose2d(
            [1., 2., 1.]])
     """
     return _transposed(
-        "conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding, groups, dilation, exact
     )

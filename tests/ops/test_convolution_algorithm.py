@@ -83,6 +83,35 @@ def test_a_plan_names_the_algorithm_of_each_instruction():
     assert all(f"winograd_{part} float32" in text for part in PARTS)
 
 
+def test_exact_sums_are_direct_in_every_derivative():
+    def loss(x, w):
+        return mn.sum(mn.conv2d(x, w, padding=1, exact=True) ** 2)
+
+    def slope(x, w):
+        return mn.sum(mn.grad(loss)(x, w) ** 2)
+
+    x, w = arrays()[:2]
+    text = mn.function(mn.grad(slope, argnums=(0, 1))).plan(x, w).explain()
+    assert all(f"conv2d_{part}" in text for part in PARTS)
+    assert "winograd" not in text
+
+
+def test_exact_and_fast_results_have_plans_of_their_own():
+    x, w = (a.astype("float64") for a in arrays()[:2])
+    fast, exact = mn.conv2d(x, w, padding=1), mn.conv2d(x, w, padding=1, exact=True)
+    np.testing.assert_allclose(fast, exact, rtol=1e-12, atol=1e-12)
+    assert (fast != exact).any()
+
+
+@pytest.mark.parametrize("layer", [mn.layers.Conv2D, mn.layers.Conv2DTranspose])
+def test_layers_can_be_exact(layer):
+    def explained(exact):
+        model = mn.Sequential([layer(16, 3, exact=exact)], input_shape=(16, 8, 8))
+        return mn.function(model).plan(np.ones((2, 16, 8, 8), "float32")).explain()
+
+    assert "winograd" in explained(False) and "winograd" not in explained(True)
+
+
 def test_bits_do_not_depend_on_threads():
     results = []
     for threads in (1, 2, 3):

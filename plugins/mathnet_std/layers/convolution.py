@@ -26,6 +26,7 @@ class _Convolution(mn.Layer):
         bias_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        exact: bool = False,
         name: str | None = None,
     ) -> None:
         kind = type(self).__name__
@@ -35,7 +36,7 @@ class _Convolution(mn.Layer):
         self.kernel_size = numbers(kind, "kernel_size", kernel_size, self.axes)
         self.strides = numbers(kind, "strides", strides, self.axes)
         self.dilation_rate = numbers(kind, "dilation_rate", dilation_rate, self.axes)
-        self.padding = padding
+        self.padding, self.exact = padding, bool(exact)
         self.activation = mn.activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
@@ -70,6 +71,7 @@ class _Convolution(mn.Layer):
             padding=self.padding,
             dilation=self.dilation_rate,
             groups=self.groups,
+            exact=self.exact,
         )
         return y if self.activation is None else self.activation(y)
 
@@ -86,6 +88,7 @@ class Conv1D(_Convolution):
     kernel_size, strides, dilation_rate: int.
     padding: "valid" (none), "same" (T' = ⌈T/stride⌉, the odd zero at the end), "causal" (zeros before only), an int or (before, after).
     filters, groups, activation, use_bias, kernel_…, bias_…, name: as in Conv2D.
+    exact: no difference, sums along one axis are always direct.
 
     >>> import mathnet as mn
     >>> mn.layers.Conv1D(16, 3, padding="causal")(mn.Input((8, 100))).shape
@@ -110,6 +113,7 @@ class Conv2D(_Convolution):
     kernel_size, strides, dilation_rate: int or pair.
     padding: "valid" (none), "same" (H' = ⌈H/stride⌉, the odd zero at the end), an int, a pair, or ((top, bottom), (left, right)).
     groups: number of groups of channels that do not mix.
+    exact: whether all sums are direct, also where Winograd's method is faster (see mn.conv2d).
     activation, use_bias, kernel_…, bias_…, name: as in Dense.
 
     >>> import mathnet as mn
@@ -130,7 +134,7 @@ class Conv3D(_Convolution):
     ----------
     kernel_size, strides, dilation_rate: int or triple.
     padding: "valid", "same", an int, a triple or ((front, back), (top, bottom), (left, right)).
-    filters, groups, activation, use_bias, kernel_…, bias_…, name: as in Conv2D.
+    filters, groups, exact, activation, use_bias, kernel_…, bias_…, name: as in Conv2D.
 
     >>> import mathnet as mn
     >>> mn.layers.Conv3D(4, 3, padding="same")(mn.Input((1, 8, 16, 16))).shape

@@ -19,7 +19,7 @@ class Conv2DTranspose(mn.Layer):
     kernel_size, strides, dilation_rate: int or pair.
     padding: what is cut off: "valid" (nothing), "same" (H' = H·stride), an int, a pair or ((top, bottom), (left, right)).
     output_padding: rows and columns added at the end; int or pair, fewer than the stride or the dilation.
-    filters, groups, activation, use_bias, kernel_…, bias_…, name: as in Conv2D.
+    filters, groups, exact, activation, use_bias, kernel_…, bias_…, name: as in Conv2D.
 
     >>> import mathnet as mn
     >>> mn.layers.Conv2DTranspose(8, 3, strides=2, padding="same")(mn.Input((16, 7, 7))).shape
@@ -43,6 +43,7 @@ class Conv2DTranspose(mn.Layer):
         bias_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        exact: bool = False,
         name: str | None = None,
     ) -> None:
         kind = "Conv2DTranspose"
@@ -53,7 +54,7 @@ class Conv2DTranspose(mn.Layer):
         self.strides = numbers(kind, "strides", strides, 2)
         self.dilation_rate = numbers(kind, "dilation_rate", dilation_rate, 2)
         self.output_padding = numbers(kind, "output_padding", output_padding, 2, 0)
-        self.padding = padding
+        self.padding, self.exact = padding, bool(exact)
         self.activation = mn.activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
@@ -88,6 +89,7 @@ class Conv2DTranspose(mn.Layer):
             output_padding=self.output_padding,
             groups=self.groups,
             dilation=self.dilation_rate,
+            exact=self.exact,
         )
         return y if self.activation is None else self.activation(y)
 
