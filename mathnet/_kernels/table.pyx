@@ -20,6 +20,9 @@ include "families/rows.pxi"
 include "families/random.pxi"
 include "families/check.pxi"
 include "families/gemm.pxi"
+include "families/attention/scores.pxi"
+include "families/attention/forward.pxi"
+include "families/attention/backward.pxi"
 include "families/normalization/sums.pxi"
 include "families/normalization/row_norm.pxi"
 include "families/normalization/batch_norm.pxi"
@@ -42,6 +45,7 @@ register_rows()
 register_random()
 register_check()
 register_gemm()
+register_attention()
 register_row_norm()
 register_batch_norm()
 register_pooling()

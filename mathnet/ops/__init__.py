@@ -22,6 +22,7 @@ from mathnet.ops import (  # noqa: F401
     ctc,
     cumulative,
     diagonal,
+    dot_attention,
     einsum,
     elementwise,
     exponential,

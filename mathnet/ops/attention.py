@@ -7,18 +7,14 @@ from typing import Any
 import numpy as np
 
 from mathnet.errors import ArgumentError, DTypeError, ShapeError
-from mathnet.graph.dim import Dim, show_shape
-from mathnet.graph.dtypes import FLOAT32, FLOAT64, graph_dtype, is_float
+from mathnet.graph.dim import Dim, product, show_shape
+from mathnet.graph.dtypes import FLOAT32, FLOAT64, graph_dtype, is_float, promote
 from mathnet.graph.op import FUNCTIONS, as_tensor, broadcast_shapes, graph_function
 from mathnet.graph.tensor import Tensor
-from mathnet.ops.comparison import greater_equal, where
+from mathnet.ops.dot_attention import DOT_ATTENTION, WrittenAttention
 from mathnet.ops.matmul import matmul
 from mathnet.ops.recurrent import sequence_positions
-from mathnet.ops.shape import concatenate, expand_dims, reshape, stack, transpose
-from mathnet.ops.softmax import softmax
-
-#: Score of a key that a query must not see: its weight is exactly 0 beside any other, and no arithmetic on it makes NaN.
-_UNSEEN = -1e30
+from mathnet.ops.shape import broadcast_to, concatenate, expand_dims, reshape, stack, transpose
 
 
 def _operands(query: Any, key: Any, value: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -59,9 +55,13 @@ def scaled_dot_product_attention(
 
     query (…, H, Tq, D), key (…, G, Tk, D), value (…, G, Tk, E) → (…, H, Tq, E).  Where H is a multiple of G, each head of keys and
     values serves H / G consecutive heads of queries (grouped queries); for tensors of two or three axes there are no heads to share.
+    The matrix of weights is never held as a whole, forward or backward, so memory grows with Tq + Tk; with a dropout_mask it is.
+    A query's result has the same bits whatever queries stand beside it.
     attn_mask, broadcast to (…, H, Tq, Tk): bool, True where a query may see a key; or float, added to the scores.  A query that may see
-    nothing gives zeros.  is_causal: query i sees keys 0 … i only.  scale: 1/√D by default.  dropout_mask: multiplies the weights.
-    Sources: Vaswani et al., Attention Is All You Need, 2017; Ainslie et al., GQA, 2023.  Names as in PyTorch.
+    nothing (False or −∞ everywhere) gives zeros.  is_causal: query i sees keys 0 … i only.  scale: 1/√D by default.
+    dropout_mask, broadcast like attn_mask: multiplies the weights.
+    Sources: Vaswani et al., Attention Is All You Need, 2017; Ainslie et al., GQA, 2023; Rabe and Staats, Self-attention Does Not Need
+    O(n²) Memory, 2021; Dao et al., FlashAttention, 2022.  Names as in PyTorch.
 
     >>> import numpy as np, mathnet as mn
     >>> q, k, v = np.zeros((1, 2, 4)), np.zeros((1, 3, 4)), np.array([[[0.0], [3.0], [6.0]]])
@@ -70,58 +70,57 @@ def scaled_dot_product_attention(
            [1.5]])
     """
     q, k, v = _operands(query, key, value)
-    shape = (*q.shape[:-1], v.shape[-1])
-    lead = (*q.shape[:-2], q.shape[-2], k.shape[-2])  # of the weights, as the caller sees them
     heads, groups = (q.shape[-3], k.shape[-3]) if q.ndim > 3 else (1, 1)
-    shared = heads != groups
-    if shared:
-        if isinstance(heads, Dim) or isinstance(groups, Dim) or groups == 0 or heads % groups:
-            raise ShapeError(
-                f"scaled_dot_product_attention: {heads} heads of the query are no multiple of the {groups} heads of key and value"
-            )
-        split = (*q.shape[:-3], groups, heads // groups)
-        q = reshape(q, (*split, *q.shape[-2:]))
-        k, v = expand_dims(k, -3), expand_dims(v, -3)
-    scores = matmul(q, _swap(k)) * (float(q.shape[-1]) ** -0.5 if scale is None else scale)
-
-    def arranged(argument: str, mask: Any) -> Tensor:
-        """A mask in the axes of the scores."""
-        mask = as_tensor(mask, f"scaled_dot_product_attention: {argument}")
-        if (
-            mask.ndim > len(lead)
-            or broadcast_shapes("scaled_dot_product_attention", lead, mask.shape) != lead
-        ):
-            raise ShapeError(
-                f"scaled_dot_product_attention: {argument} of shape {show_shape(mask.shape)} does not broadcast to the weights' "
-                f"shape {show_shape(lead)}"
-            )
-        if not shared or mask.ndim < 3:
-            return mask
-        own = mask.shape[-3]
-        parts = (1, 1) if own == 1 else (groups, heads // groups)
-        return reshape(mask, (*mask.shape[:-3], *parts, *mask.shape[-2:]))
-
-    if is_causal:
-        seen = greater_equal(expand_dims(sequence_positions(lead[-2]), 1), sequence_positions(lead[-1]))
-        scores = where(seen, scores, _UNSEEN)
-    allowed = None
-    if attn_mask is not None:
-        mask = arranged("attn_mask", attn_mask)
-        if mask.dtype == np.bool_:
-            allowed = mask
-            scores = where(mask, scores, _UNSEEN)
-        else:
-            scores = scores + mask
-    weights = softmax(scores, axis=-1)
-    if allowed is not None:
-        weights = where(allowed, weights, 0.0)  # matters to queries that may see nothing
-    if dropout_mask is not None:
-        weights = weights * arranged("dropout_mask", dropout_mask)
-    return reshape(matmul(weights, v), shape)
+    unknown = isinstance(heads, Dim) or isinstance(groups, Dim)
+    if heads != groups and (unknown or groups == 0 or heads % groups):
+        raise ShapeError(
+            f"scaled_dot_product_attention: {heads} heads of the query are no multiple of the {groups} heads of key and value"
+        )
+    if isinstance(scale, Tensor):
+        q, scale = q * scale, 1.0
+    scale = float(q.shape[-1]) ** -0.5 if scale is None else float(scale)
+    weights = (*q.shape[:-1], k.shape[-2])  # their shape
+    masks = [] if attn_mask is None else [_mask("attn_mask", attn_mask, weights)]
+    floats = [q, k, v, *[m for m in masks if m.dtype != np.bool_]]
+    dtype, _ = promote([t.spec for t in floats])
+    lead = q.shape[: max(q.ndim - 3, 1)]
+    q, k, v = (_four_axes(_typed(x, dtype), lead) for x in (q, k, v))
+    masks = [_four_axes(m if m.dtype == np.bool_ else _typed(m, dtype), lead, alone=True) for m in masks]
+    if dropout_mask is None:
+        y = DOT_ATTENTION(q, k, v, *masks, causal=bool(is_causal), scale=scale)
+    else:
+        written = WrittenAttention(q, k, v, tuple(masks), bool(is_causal), scale)
+        kept = _four_axes(_typed(_mask("dropout_mask", dropout_mask, weights), dtype), lead, alone=True)
+        y = written.heads(matmul(written.weights * written.grouped_mask(kept), written.v))
+    return reshape(transpose(y, (0, 2, 1, 3)), (*weights[:-1], y.shape[-1]))
 
 
-def _swap(x: Tensor) -> Tensor:
-    return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+def _typed(x: Tensor, dtype: Any) -> Tensor:
+    return x if x.dtype == dtype else FUNCTIONS["cast"](x, dtype)
+
+
+def _mask(argument: str, mask: Any, weights: tuple) -> Tensor:
+    """A mask with as many axes as the weights."""
+    name = "scaled_dot_product_attention"
+    mask = as_tensor(mask, f"{name}: {argument}")
+    if mask.ndim > len(weights) or broadcast_shapes(name, weights, mask.shape) != weights:
+        raise ShapeError(
+            f"{name}: {argument} of shape {show_shape(mask.shape)} does not broadcast to the weights' shape {show_shape(weights)}"
+        )
+    return reshape(mask, (*(1,) * (len(weights) - mask.ndim), *mask.shape))
+
+
+def _four_axes(x: Tensor, lead: tuple, alone: bool = False) -> Tensor:
+    """(…, H, T, F) as (N, H, T, F); two and three axes have no heads.  lead: sizes that the first axes are broadcast to; alone: only
+    where several of them become one."""
+    if x.ndim == 2:
+        return expand_dims(x, (0, 1))
+    if x.ndim == 3:
+        x = expand_dims(x, 1)
+    first = x.shape[:-3]
+    if first != lead and not (alone and all(size == 1 or x.ndim == 4 for size in first)):
+        x = broadcast_to(x, (*lead, *x.shape[-3:]))
+    return x if x.ndim == 4 else reshape(x, (product(x.shape[:-3]), *x.shape[-3:]))
 
 
 def _angles(name: str, places: Any, count: int, base: float) -> Tensor:

@@ -4,6 +4,11 @@ import numpy as np
 import pytest
 
 import mathnet as mn
+from mathnet.graph.graph import Graph
+from mathnet.graph.op import as_tensor, input_tensor
+from mathnet.graph.tensor import Spec
+from mathnet.plan.plan import Plan
+from mathnet.transform.gradient import gradient
 
 
 def rng():
@@ -83,6 +88,75 @@ def test_derivatives():
 
     mn.check_gradient(f, (q, k, v))
     mn.check_gradient(lambda q: mn.sum(mn.square(mn.grad(lambda k: f(q, k, v))(k))), (q,))
+
+
+@pytest.mark.parametrize(
+    "mask", [None, MASK, np.linspace(-1, 1, 28).reshape(4, 1, 7)], ids=["none", "bool", "float"]
+)
+def test_second_derivatives(mask):
+    q, k, v = operands()
+
+    def f(*x):
+        return mn.sum(mn.tanh(mn.scaled_dot_product_attention(*x, attn_mask=mask, is_causal=True, scale=0.6)))
+
+    mn.check_gradient(f, (q, k, v), order=2)
+
+
+def test_the_derivative_of_a_mask_that_is_added():
+    q, k, v = operands()
+    bias = rng().standard_normal((4, 1, 7))
+    mn.check_gradient(
+        lambda b: mn.tanh(mn.scaled_dot_product_attention(q, k, v, attn_mask=b)), (bias,), order=2
+    )
+
+
+def test_keys_shared_by_the_batch_and_more_axes():
+    q, k, v = operands()
+    many = np.stack([q, 2 * q])
+    got = mn.scaled_dot_product_attention(many, k[None], v[None], attn_mask=MASK)
+    np.testing.assert_allclose(got[1], attend(2 * q, k, v, MASK), rtol=1e-11)
+    masks = np.stack([MASK, ~MASK])
+    got = mn.scaled_dot_product_attention(many, k[None], v[None], attn_mask=masks)
+    np.testing.assert_allclose(got[1], attend(2 * q, k, v, ~MASK), rtol=1e-11)
+    mn.check_gradient(lambda k: mn.scaled_dot_product_attention(q, k, v[:1]), (k[:1],))
+
+
+@pytest.mark.parametrize("added", [False, True])
+def test_whoever_sees_nothing_gets_zeros_and_gives_no_slope(added):
+    q, k, v = operands()
+    mask = np.zeros((5, 7), bool)
+    mask[2:, 3:] = True  # of these keys, causality lets queries 3 and 4 see some
+    mask = np.where(mask, 0.0, -np.inf) if added else mask
+
+    def f(q, dropout=None):
+        return mn.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=True, dropout_mask=dropout)
+
+    y = f(q)
+    assert not y[:, :, :3].any() and y[:, :, 3:].all()
+    np.testing.assert_allclose(f(q, np.ones((5, 7))), y, rtol=1e-12)  # the form that holds the weights
+    slope = mn.grad(lambda q: mn.sum(mn.square(f(q))))(q)
+    assert not slope[:, :, :3].any() and np.isfinite(slope).all()
+    np.testing.assert_array_equal(y[:, :, 3], np.repeat(v[:, :, 3], 2, 1))
+
+
+def test_memory_grows_with_the_length_and_not_with_its_square():
+    def arena(steps):
+        inputs = [input_tensor(Spec((1, 2, steps, 8), np.dtype(np.float32)), name) for name in "qkv"]
+        loss = mn.sum(mn.square(mn.scaled_dot_product_attention(*inputs, is_causal=True)))
+        slopes = gradient([loss], [as_tensor(np.float32(1.0))], inputs)
+        return Plan(Graph(inputs, slopes)).arena_bytes
+
+    assert arena(2048) < 2.2 * arena(1024) < 2048 * 2048
+
+
+def test_mixed_types_and_a_scale_that_is_a_tensor():
+    q, k, v = operands()
+    got = mn.scaled_dot_product_attention(q.astype(np.float32), k, v)
+    assert got.dtype == np.float64
+    slope = mn.grad(lambda s: mn.sum(mn.scaled_dot_product_attention(q, k, v, scale=s)))(np.array(0.3))
+    step = 1e-6
+    up, down = (np.sum(attend(q, k, v, True, scale=0.3 + e)) for e in (step, -step))
+    np.testing.assert_allclose(slope, (up - down) / (2 * step), rtol=1e-6)
 
 
 def test_sinusoidal_encoding():

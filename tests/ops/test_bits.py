@@ -27,6 +27,7 @@ BATCHED = {
     "layer_norm": (lambda x: mn.layer_norm(x, 29, ROWS[0].astype(x.dtype)), ROWS),
     "group_norm": (lambda x: mn.group_norm(x, 3), IMAGES),
     "instance_norm": (mn.instance_norm, IMAGES),
+    "attention": (lambda x: mn.scaled_dot_product_attention(x, x, x[..., :5], is_causal=True), IMAGES),
     "gelu": (lambda x: x * 0.5 * (1.0 + mn.erf(x * 0.70710678)), ROWS),
 }
 
