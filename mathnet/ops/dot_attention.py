@@ -132,7 +132,7 @@ class DotAttention(_DotAttention):
         for mask in inputs[3:]:
             slope = None
             if is_float(mask.dtype):
-                written = WrittenAttention(*inputs[:3], inputs[3:], causal, scale)
+                written = WrittenAttention(inputs[0], inputs[1], inputs[2], inputs[3:], causal, scale)
                 slopes = written.slopes(written.grouped(_by_heads(dy)))
                 slope = reshape(unbroadcast(slopes, written.grouped_mask(mask)), mask.shape)
             found.append(slope)
@@ -282,7 +282,7 @@ def _weights(q: np.ndarray, k: np.ndarray, masks: tuple, causal: bool, scale: fl
     for mask in masks:
         scores = np.where(mask, scores, -np.inf) if mask.dtype == np.bool_ else scores + mask
     if causal:
-        scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+        scores = np.where(np.tri(*scores.shape[-2:], dtype=np.bool_), scores, -np.inf)
     largest = scores.max(-1, keepdims=True)
     weights = np.exp(scores - np.where(np.isneginf(largest), 0.0, largest))
     total = weights.sum(-1, keepdims=True)
