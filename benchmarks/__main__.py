@@ -25,9 +25,11 @@ SUITES = {
     "convolution": "single convolutions, forward and backward",
     "pooling": "pooling, forward and backward",
     "elementwise": "activations, an expression, matrix products, optimizers",
+    "plugins": "an activation by a plugin in training, look-ups, Runtimes, listing what is installed",
 }
 ONE_THREAD = {
-    "tiny": ("agreement", "digits", "memory", "import", "size")
+    "tiny": ("agreement", "digits", "memory", "import", "size"),
+    "plugins": ("look-ups", "opening", "listing"),
 }  # measured once: threads play no part
 #: What keeps XLA to one thread; it knows no other count than one and all.
 XLA_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"

@@ -188,6 +188,12 @@ def expression() -> Any:
     return mn.function(lambda x: x * mn.sigmoid(BETA * x))
 
 
+def swish_trainer(activation: Any) -> Any:
+    layers = [mn.layers.Dense(512, activation=activation) for _ in range(2)]
+    model = mn.Sequential([*layers, mn.layers.Dense(10)], input_shape=(784,))
+    return mn.Trainer(model, loss="cross_entropy", optimizer=mn.optimizers.SGD(0.01), seed=0)
+
+
 def forward_and_gradients(f: Any) -> Any:
     """A compiled function (*arrays, cotangent) → (f(*arrays), gradient of each array): what a framework's backward pass does."""
 

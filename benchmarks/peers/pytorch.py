@@ -82,6 +82,29 @@ def expression() -> Callable[[], torch.Tensor]:
     return run
 
 
+def expression_and_gradient() -> Step:
+    x = torch.from_numpy(expression_data()).requires_grad_()
+    dy = torch.ones_like(x)
+
+    def run() -> object:
+        y = x * torch.sigmoid(BETA * x)
+        return y, torch.autograd.grad(y, x, dy)
+
+    return run
+
+
+class Swish(nn.Module):
+    """The expression x·σ(βx), as one writes it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.sigmoid(BETA * x)
+
+
+def swish_step(x: np.ndarray, y: np.ndarray) -> Step:
+    model = nn.Sequential(nn.Linear(784, 512), Swish(), nn.Linear(512, 512), Swish(), nn.Linear(512, 10))
+    return training_step(model, x, y, torch.optim.SGD(model.parameters(), 0.01))
+
+
 def dense(*sizes: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inner, outer in itertools.pairwise(sizes):

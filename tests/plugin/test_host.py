@@ -265,6 +265,28 @@ def test_without_metadata_plugins_are_registered_explicitly():
     assert done.stdout.split() == ["2.0", "0.0", "None", "2"]
 
 
+# ---- the way through ----
+def test_no_hook_and_no_look_up_runs_inside_a_step(swish):
+    with mn.Runtime([module_of(swish, "swish_module")], autoload=False):
+        model = mn.Sequential([mn.layers.Dense(3, activation="swish"), mn.layers.Dense(2)], input_shape=(2,))
+        trainer = mn.Trainer(model, loss="mse", optimizer="adam")
+        trainer.step(X, X)
+        model(X)
+        seen = set()
+
+        def watch(frame, event, argument):
+            seen.add(frame.f_globals.get("__name__", ""))
+
+        sys.setprofile(watch)
+        try:
+            trainer.step(X, X)
+            model(X)
+        finally:
+            sys.setprofile(None)
+    assert seen
+    assert not {name for name in seen if name.startswith(("pluggy", "mathnet.plugin", "swish_module"))}
+
+
 # ---- errors out of plugins ----
 RAISING = """
 import numpy as np
