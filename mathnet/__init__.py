@@ -17,6 +17,7 @@ _HOMES = {
         "ArgumentError CheckError DTypeError DataError FileFormatError GradientError GraphError MathnetError "
         "PluginError PluginWarning ShapeError UnknownKeyError"
     ),
+    "mathnet.estimation": "Estimate expectation expectation_gradient",
     "mathnet.functions": "function",
     "mathnet.graph.dim": "Dim",
     "mathnet.graph.tensor": "Tensor",

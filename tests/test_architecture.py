@@ -41,7 +41,7 @@ ROOMS = (
     ("optimizers", "plugins", "regularizers", "reports", "schedules"),
     ("functions",),
     ("derivatives",),
-    ("random", "linalg"),
+    ("random", "linalg", "estimation"),
     ("model",),
     ("formats",),
     ("study",),

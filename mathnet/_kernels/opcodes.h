@@ -18,7 +18,7 @@
     /* one number at a time, in double */ \
     X(log10, 1, 8.0f) X(cbrt, 1, 12.0f) X(hypot, 2, 8.0f) X(arctan2, 2, 15.0f) X(arcsinh, 1, 15.0f) \
     X(arccosh, 1, 15.0f) X(arctanh, 1, 15.0f) X(fmod, 2, 10.0f) X(lgamma, 1, 30.0f) X(erfinv, 1, 80.0f) \
-    X(gammainc, 2, 150.0f) X(betainc, 3, 300.0f) \
+    X(gammainc, 2, 150.0f) X(gammaincc, 2, 150.0f) X(betainc, 3, 300.0f) \
     X(polygamma, 1, 150.0f) X(sinc, 1, 40.0f) /* imm: the order of the derivative */ \
     /* conditions: 1 or 0 */ \
     X(lt, 2, 0.05f) X(le, 2, 0.05f) X(gt, 2, 0.05f) X(ge, 2, 0.05f) X(eq, 2, 0.05f) X(ne, 2, 0.05f) \

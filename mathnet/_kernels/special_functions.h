@@ -3,7 +3,7 @@
    erfinv        2 ulp
    sinc          derivatives of sin(πx)/(πx) up to the order MN_SINC_ORDERS: 1e-13 of the largest value of that order
    polygamma     derivatives of log Γ, from digamma (order 0) to MN_POLYGAMMA_ORDERS: 1e-14 of the value plus 1e-15
-   gammainc      1e-13 of the value, for a > 1e6 plus 1e-12
+   gammainc(c)   1e-13 of the value, for a > 1e6 plus 1e-12
    betainc       1e-13 of the value, growing like eps·(a + b) where a + b is beyond 1e3 */
 #ifndef MN_SPECIAL_FUNCTIONS_H
 #define MN_SPECIAL_FUNCTIONS_H
@@ -180,39 +180,41 @@ static inline double mn_stirling_error(double a)
 }
 
 /* P(a, x) for large a: the first term of Temme's uniform expansion, DLMF 8.12.3 */
-static inline double mn_gammainc_large(double a, double x)
+static inline double mn_gammainc_large(double a, double x, int upper)
 {
     const double mu = (x - a) / a, half_square = -mn_log1p_minus(mu); /* η²/2 */
     const double eta = copysign(sqrt(2 * half_square), mu);
     double c = -1.0 / 3 + eta * (1.0 / 12 - eta * (2.0 / 135 - eta * (1.0 / 864 + eta / 2835)));
     if (fabs(eta) > 0.01)
         c = 1 / mu - 1 / eta;
-    return 0.5 * erfc(-eta * sqrt(a / 2)) - exp(-a * half_square) / sqrt(2 * MN_PI * a) * c;
+    const double side = upper ? 1 : -1;
+    return 0.5 * erfc(side * eta * sqrt(a / 2)) + side * exp(-a * half_square) / sqrt(2 * MN_PI * a) * c;
 }
 
-/* The regularised lower incomplete gamma function P(a, x): its power series below x = a + 1, the continued fraction of
-   1 - P (Lentz's algorithm) above.  Both need some 10·√a terms near x = a. */
-static inline double mn_gammainc(double a, double x)
+/* The regularised incomplete gamma functions, P(a, x) or (upper) Q(a, x) = 1 - P(a, x): the power series of P below x = a + 1, the
+   continued fraction of Q (Lentz's algorithm) above.  Both need some 10·√a terms near x = a. */
+static inline double mn_incomplete_gamma(double a, double x, int upper)
 {
     if (!(a >= 0 && x >= 0) || (a == 0 && x == 0) || (a == INFINITY && x == INFINITY))
         return NAN;
     if (x == 0 || a == INFINITY)
-        return 0;
+        return upper;
     if (x == INFINITY || a == 0)
-        return 1;
+        return !upper;
     if (a > 1e6)
-        return mn_gammainc_large(a, x);
+        return mn_gammainc_large(a, x, upper);
     const double front = a < 10 ? pow(x, a) * exp(-x) / tgamma(a + 1) /* x^a·e^(-x)/Γ(a+1) */
                                 : exp(a * mn_log_minus(x / a, (x - a) / a) - mn_stirling_error(a)) / sqrt(2 * MN_PI * a);
     if (front == 0)
-        return x < a ? 0 : 1;
+        return (x < a) == upper;
     if (x < a + 1) {
         double term = 1, sum = 1;
         for (int n = 1; n < MN_SERIES_TERMS && term > MN_SERIES_END * sum; n++) {
             term *= x / (a + n);
             sum += term;
         }
-        return fmin(front * sum, 1);
+        const double lower = fmin(front * sum, 1);
+        return upper ? 1 - lower : lower;
     }
     double b = x + 1 - a, c = INFINITY, d = 1 / b, fraction = d;
     for (int n = 1; n < MN_SERIES_TERMS; n++) {
@@ -224,7 +226,8 @@ static inline double mn_gammainc(double a, double x)
         if (fabs(c * d - 1) < 1e-16)
             break;
     }
-    return 1 - front * a * fraction;
+    const double rest = front * a * fraction;
+    return upper ? rest : 1 - rest;
 }
 
 /* x^a·y^b/B(a, b) for x + y = 1; Loader's saddle point form (2000), in which large terms do not cancel */

@@ -19,7 +19,12 @@ EXTRA = {
         "def read(path: str | os.PathLike) -> Any: ...",
         "def reads(path: str | os.PathLike) -> bool: ...",
         "def suffixes(method: str) -> list[str]: ...",
-    )
+    ),
+    "distribution": (
+        "",
+        "def from_scores(distribution: Any, scores: Any, targets: Any) -> Any: ...",
+        "def kl_divergence(p: Any, q: Any) -> Any: ...",
+    ),
 }
 
 

@@ -116,14 +116,17 @@ def mathnet_activations() -> dict[str, str]:
 
 @mn.hookimpl
 def mathnet_losses() -> dict[str, str]:
-    return _references(
-        "losses",
-        mse="mse",
-        mae="mae",
-        cross_entropy="cross_entropy",
-        binary_cross_entropy="binary_cross_entropy",
-        ctc="ctc",
-    )
+    return {
+        **_references(
+            "losses",
+            mse="mse",
+            mae="mae",
+            cross_entropy="cross_entropy",
+            binary_cross_entropy="binary_cross_entropy",
+            ctc="ctc",
+        ),
+        **_references("likelihood_loss", nll="nll"),
+    }
 
 
 @mn.hookimpl
@@ -179,3 +182,22 @@ def mathnet_formats() -> dict[str, str]:
 @mn.hookimpl
 def mathnet_reports() -> dict[str, str]:
     return _references("reports", weights="weights")
+
+
+@mn.hookimpl
+def mathnet_distributions() -> dict[str, str]:
+    return {
+        **_references(
+            "distributions.continuous",
+            uniform="Uniform",
+            normal="Normal",
+            laplace="Laplace",
+            student_t="StudentT",
+            exponential="Exponential",
+        ),
+        **_references("distributions.gamma_family", gamma="Gamma", beta="Beta", dirichlet="Dirichlet"),
+        **_references("distributions.counts", bernoulli="Bernoulli", binomial="Binomial", poisson="Poisson"),
+        **_references("distributions.categories", categorical="Categorical", multinomial="Multinomial"),
+        **_references("distributions.multivariate_normal", multivariate_normal="MultivariateNormal"),
+        **_references("distributions.mixture", mixture="Mixture"),
+    }

@@ -103,4 +103,31 @@ SAMPLES = {
     "layer:activity_regularization": one((4,), l1=0.1, l2=0.2),
     "layer:residual": lambda: one((4,), layers=[L.Dense(4, activation="tanh"), L.Dense(4)]),
     "layer:lambda": lambda: one((4,), function=mn.activations.get("tanh")),
+    # ---- distributions ----
+    "distribution:uniform": one(low=-1.0, high=3.0),
+    "distribution:normal": one(loc=1.0, scale=2.0),
+    "distribution:laplace": one(loc=-1.0, scale=0.5),
+    "distribution:student_t": one(df=4.5, loc=1.0, scale=2.0),
+    "distribution:exponential": one(rate=2.0),
+    "distribution:gamma": [Sample(concentration=2.5, rate=2.0), Sample(concentration=0.4, rate=1.0)],
+    "distribution:beta": [
+        Sample(concentration1=2.0, concentration0=3.5),
+        Sample(concentration1=0.7, concentration0=0.6),
+    ],
+    "distribution:dirichlet": one(concentration=np.array([0.8, 2.0, 3.0])),
+    "distribution:bernoulli": [Sample(probs=0.3), Sample(logits=0.5)],
+    "distribution:binomial": one(total_count=9, probs=0.3),
+    "distribution:poisson": [Sample(rate=2.5), Sample(rate=40.0)],
+    "distribution:categorical": [
+        Sample(probs=np.array([0.2, 0.5, 0.3])),
+        Sample(logits=np.array([0.1, -1.0, 2.0])),
+    ],
+    "distribution:multinomial": one(total_count=6, probs=np.array([0.2, 0.5, 0.3])),
+    "distribution:multivariate_normal": one(
+        loc=np.array([1.0, -1.0]), covariance=np.array([[2.0, 0.5], [0.5, 1.0]])
+    ),
+    "distribution:mixture": lambda: one(
+        weights=np.array([0.3, 0.7]),
+        components=mn.distributions.Normal(np.array([-2.0, 1.5]), np.array([0.5, 1.0])),
+    ),
 }

@@ -22,6 +22,7 @@ _HELD = {
     "cross_entropy_backward": (3,),
     "stop_gradient": (0,),
     "gammainc": (0,),
+    "gammaincc": (0,),
     "betainc": (0, 1),
     "same_where_repeated": (0,),
     "eigenvalue_splitting": (0,),

@@ -1,0 +1,1 @@
+"""Probability distributions: densities, moments, samples, and fits by maximum likelihood."""
