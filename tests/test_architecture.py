@@ -58,6 +58,9 @@ OUTSIDE = ("demo", "commands", "cli", "testing")
 UPWARD = {
     # The derivative of a loop differentiates the loop's body; the rule runs only when the gradient has called it.
     "mathnet.ops.scan": "transform",
+    # What is beyond the first derivative of a recurrence is that of the loop that it stands for.
+    "mathnet.ops.recurrence": "transform",
+    "mathnet.ops.recurrence_backward": "transform",
     # The operations of plugins are attributes of the package, mn.ops.<key>, found when they are asked for.
     "mathnet.ops": "plugin",
 }

@@ -34,6 +34,10 @@ include "families/convolution/conv2d_backward_weight.pxi"
 include "families/convolution/winograd_tiles.pxi"
 include "families/convolution/winograd.pxi"
 include "families/convolution/winograd_backward_weight.pxi"
+include "families/recurrent/recurrence.pxi"
+include "families/recurrent/gates.pxi"
+include "families/recurrent/recurrent_forward.pxi"
+include "families/recurrent/recurrent_backward.pxi"
 
 register_elementwise()
 register_reduce()
@@ -51,5 +55,7 @@ register_batch_norm()
 register_pooling()
 register_conv2d()
 register_winograd()
+register_recurrent_forward()
+register_recurrent_backward()
 
 __table__ = publish_table()

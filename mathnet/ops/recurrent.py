@@ -1,7 +1,7 @@
 """Recurrent networks over sequences: simple, long short-term memory and gated recurrent units.
 
-Each is a scan over a cell, so that derivatives of any order follow.  The product with the inputs is one matrix product for all steps,
-before the loop; a step is one product with the state for all gates and one pass of elementwise operations over the gates.
+With the usual activations each is one operation with kernels of its own (:mod:`mathnet.ops.recurrence`); with others it is a loop over
+a cell (:mod:`mathnet.ops.recurrent_cells`).  Both have derivatives of any order.
 """
 
 from __future__ import annotations
@@ -13,19 +13,17 @@ import numpy as np
 
 from mathnet.errors import ArgumentError, DTypeError, ShapeError
 from mathnet.graph.dim import Dim, show_shape
-from mathnet.graph.dtypes import is_float
+from mathnet.graph.dtypes import is_float, promote
 from mathnet.graph.op import FUNCTIONS, as_tensor, graph_function
 from mathnet.graph.tensor import Tensor
 from mathnet.ops.activation import relu, sigmoid, tanh
-from mathnet.ops.comparison import less, where
+from mathnet.ops.comparison import less
 from mathnet.ops.filled import zeros
-from mathnet.ops.matmul import matmul
+from mathnet.ops.recurrence import GRU, LSTM, RNN
+from mathnet.ops.recurrent_cells import States, Step, gru_step, loop, lstm_step, rnn_step
 from mathnet.ops.scan import scan
 from mathnet.ops.shape import expand_dims
 
-States = tuple[Tensor, ...]
-#: (slice of the inputs, states) → new states, products of states with weights
-Step = Callable[[Tensor, States], tuple[States, States]]
 ACTIVATIONS = {"tanh": tanh, "relu": relu, "sigmoid": sigmoid, None: lambda x: x}
 
 
@@ -74,7 +72,7 @@ def sequence_mask(lengths: Any, steps: Any) -> Tensor:
 
 
 class _Weights:
-    """The operands of a recurrence, checked against each other, and its walk over the sequence."""
+    """The operands of a recurrence, checked against each other and converted to one type."""
 
     def __init__(
         self,
@@ -95,24 +93,20 @@ class _Weights:
             raise ShapeError(
                 f"{name}: x must have the axes (N, T, features), but its shape is {show_shape(x.shape)}"
             )
-        self.recurrent = as_tensor(recurrent_kernel, f"{name}: recurrent_kernel")
-        shape = self.recurrent.shape
-        if self.recurrent.ndim != 2 or shape[1] != gates * shape[0]:
+        recurrent = as_tensor(recurrent_kernel, f"{name}: recurrent_kernel")
+        shape = recurrent.shape
+        if recurrent.ndim != 2 or shape[1] != gates * shape[0]:
             wanted = "units, units" if gates == 1 else f"units, {gates}·units"
             raise ShapeError(
                 f"{name}: recurrent_kernel must have the shape ({wanted}), not {show_shape(shape)}"
             )
         self.units = shape[0]
         kernel = self.parameter("kernel", kernel, (x.shape[2], shape[1]))
-        self.batch, self.steps, self.dtype = x.shape[0], x.shape[1], x.dtype
+        self.dtype = promote((x.spec, kernel.spec, recurrent.spec))[0]
+        self.batch, self.steps = x.shape[0], x.shape[1]
+        self.x, self.kernel, self.recurrent = (self._cast(t) for t in (x, kernel, recurrent))
+        self.bias = None if bias is None else self.bias_like("bias", bias, shape[1])
         self.mask = self._mask(mask, lengths)
-        if self.mask is not None:
-            x = where(
-                self.mask, x, 0.0
-            )  # so that not even a NaN of the padding reaches a result or a derivative
-        self.inputs = matmul(x, kernel)
-        if bias is not None:
-            self.inputs = self.inputs + self.parameter("bias", bias, (shape[1],))
 
     def parameter(self, argument: str, value: Any, shape: tuple) -> Tensor:
         found = as_tensor(value, f"{self.name}: {argument}")
@@ -122,47 +116,39 @@ class _Weights:
             )
         return found
 
+    def _cast(self, tensor: Tensor) -> Tensor:
+        return tensor if tensor.dtype == self.dtype else FUNCTIONS["cast"](tensor, self.dtype)
+
+    def bias_like(self, argument: str, value: Any, size: Any) -> Tensor:
+        return self._cast(self.parameter(argument, value, (size,)))
+
     def _mask(self, mask: Any, lengths: Any) -> Tensor | None:
-        """(N, T, 1): whether a place counts."""
+        """(N, T) bool: whether a place counts."""
         if mask is not None and lengths is not None:
             raise ArgumentError(f"{self.name}: give mask or lengths, not both")
         if mask is not None:
             mask = self.parameter("mask", mask, (self.batch, self.steps))
-            return expand_dims(mask if mask.dtype == np.bool_ else FUNCTIONS["not_equal"](mask, 0), 2)
+            return mask if mask.dtype == np.bool_ else FUNCTIONS["not_equal"](mask, 0)
         if lengths is None:
             return None
-        lengths = self.parameter("lengths", lengths, (self.batch,))
-        return expand_dims(_counting(self.name, lengths, self.steps), 2)
+        return _counting(self.name, self.parameter("lengths", lengths, (self.batch,)), self.steps)
 
     def state(self, argument: str, value: Any) -> Tensor:
         """An initial state; None: zeros."""
         shape = (self.batch, self.units)
-        if value is None:
-            return zeros(shape, self.dtype)
-        found = self.parameter(argument, value, shape)
-        return found if found.dtype == self.dtype else FUNCTIONS["cast"](found, self.dtype)
+        return zeros(shape, self.dtype) if value is None else self._cast(self.parameter(argument, value, shape))
 
-    def gate(self, product: Tensor, position: int) -> Tensor:
-        """The columns of one gate."""
-        return product[:, position * self.units : (position + 1) * self.units]
+    def loop(self, step: Step, states: States, reverse: Any) -> tuple[Tensor, ...]:
+        return loop(step, self.x, self.kernel, self.bias, states, self.mask, bool(reverse))
 
-    def run(self, step: Step, states: States, reverse: bool) -> Any:
-        """(outputs (N, T, units), last states): ``step`` makes new states of a slice of the inputs; the first one is the output.
-
-        At a place that does not count the states stay and the output is 0.  The products of the states with the recurrent kernel are
-        handed out of the loop for its derivative, which then need not compute them again; without one they are not kept.
-        """
-
-        def body(states: States, items: tuple[Tensor, Tensor | None]) -> Any:
-            x, counts = items
-            new, products = step(x, states)
-            if counts is None:
-                return new, (new[0], products)
-            kept = tuple([where(counts, after, before) for after, before in zip(new, states)])
-            return kept, (where(counts, new[0], 0.0), products)
-
-        last, (outputs, _) = scan(body, states, (self.inputs, self.mask), axis=1, reverse=bool(reverse))
-        return outputs, last
+    def walk(self, op: Any, recurrent_biases: tuple, states: States, reverse: Any, **settings: Any) -> Any:
+        """The operation that kernels know; absent biases are zeros."""
+        bias = zeros((self.kernel.shape[1],), self.dtype) if self.bias is None else self.bias
+        weights = (self.kernel, self.recurrent, bias, *recurrent_biases)
+        counting = () if self.mask is None else (self.mask,)
+        return op(
+            self.x, *weights, *states, *counting, reverse=bool(reverse), sequences=True, **settings
+        )
 
 
 def _activation(name: str, argument: str, value: Any) -> Callable[[Tensor], Tensor]:
@@ -203,12 +189,10 @@ def rnn(
     w = _Weights("rnn", x, kernel, recurrent_kernel, bias, 1, mask, lengths)
     f = _activation("rnn", "activation", activation)
 
-    def step(x: Tensor, states: States) -> tuple[States, States]:
-        product = matmul(states[0], w.recurrent)
-        return (f(x + product),), (product,)
-
-    outputs, (h,) = w.run(step, (w.state("initial_state", initial_state),), reverse)
-    return outputs, h
+    start = (w.state("initial_state", initial_state),)
+    if f in (tanh, relu):
+        return w.walk(RNN, (), start, reverse, activation="tanh" if f is tanh else "relu")
+    return w.loop(rnn_step(w.recurrent, f), start, reverse)  # type: ignore[return-value]
 
 
 @graph_function
@@ -245,16 +229,10 @@ def lstm(
     elif not isinstance(initial_state, (tuple, list)) or len(initial_state) != 2:
         raise ArgumentError("lstm: initial_state must be a pair (h, c)")
 
-    def step(x: Tensor, states: States) -> tuple[States, States]:
-        h, c = states
-        product = matmul(h, w.recurrent)
-        i, forget, g, o = (w.gate(x, k) + w.gate(product, k) for k in range(4))
-        c = squash(forget) * c + squash(i) * f(g)
-        return (squash(o) * f(c), c), (product,)
-
     start = (w.state("initial_state h", initial_state[0]), w.state("initial_state c", initial_state[1]))
-    outputs, (h, c) = w.run(step, start, reverse)
-    return outputs, h, c
+    if f is tanh and squash is sigmoid:
+        return w.walk(LSTM, (), start, reverse)
+    return w.loop(lstm_step(w.recurrent, f, squash), start, reverse)  # type: ignore[return-value]
 
 
 @graph_function
@@ -293,26 +271,12 @@ def gru(
             raise ArgumentError(
                 "gru: recurrent_bias belongs to reset_after=True; the other form has only bias"
             )
-        recurrent_bias = w.parameter("recurrent_bias", recurrent_bias, (3 * w.units,))
-    cut = 2 * w.units
-
-    def after(x: Tensor, states: States) -> tuple[States, States]:
-        (h,) = states
-        product = matmul(h, w.recurrent)
-        if recurrent_bias is not None:
-            product = product + recurrent_bias
-        r, z = (squash(w.gate(x, k) + w.gate(product, k)) for k in range(2))
-        n = f(w.gate(x, 2) + r * w.gate(product, 2))
-        return (n + z * (h - n),), (product,)
-
-    def before(x: Tensor, states: States) -> tuple[States, States]:
-        (h,) = states
-        product = matmul(h, w.recurrent[:, :cut])
-        r, z = (squash(w.gate(x, k) + w.gate(product, k)) for k in range(2))
-        inner = matmul(r * h, w.recurrent[:, cut:])
-        n = f(w.gate(x, 2) + inner)
-        return (n + z * (h - n),), (product, inner)
-
+        recurrent_bias = w.bias_like("recurrent_bias", recurrent_bias, 3 * w.units)
     start = (w.state("initial_state", initial_state),)
-    outputs, (h,) = w.run(after if reset_after else before, start, reverse)
-    return outputs, h
+    if f is tanh and squash is sigmoid:
+        biases = ()
+        if reset_after:
+            biases = (zeros((3 * w.units,), w.dtype) if recurrent_bias is None else recurrent_bias,)
+        return w.walk(GRU, biases, start, reverse, reset_after=bool(reset_after))
+    step = gru_step(w.recurrent, recurrent_bias, bool(reset_after), f, squash)
+    return w.loop(step, start, reverse)  # type: ignore[return-value]

@@ -20,6 +20,7 @@ _HELD = {
     "max_pool2d_backward": (1, 2),
     "max_pool2d_gather": (1, 2),
     "cross_entropy_backward": (3,),
+    **{f"{name}_backward": (0,) for name in ("rnn", "lstm", "gru")},
     "stop_gradient": (0,),
     "gammainc": (0,),
     "gammaincc": (0,),

@@ -4,6 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.activations import relu, sigmoid, tanh
+
+
+def known(activation: Any) -> Any:
+    """The name of an activation of this package that recurrences have kernels for; any other one as it is."""
+    for function in (tanh, sigmoid, relu):
+        if activation == mn.activations.get(function):
+            return function.__name__
+    return activation
 
 
 def reversed_steps(x: Any) -> Any:
@@ -152,7 +161,7 @@ class SimpleRNN(_Recurrent):
 
     def run(self, x: Any, states: list, settings: dict[str, Any]) -> Any:
         return mn.rnn(
-            x, self.kernel, self.recurrent_kernel, self.bias, states[0] if states else None, activation=self.activation, **settings
+            x, self.kernel, self.recurrent_kernel, self.bias, states[0] if states else None, activation=known(self.activation), **settings
         )  # fmt: skip
 
 
@@ -206,8 +215,8 @@ class LSTM(_Recurrent):
 
     def run(self, x: Any, states: list, settings: dict[str, Any]) -> Any:
         return mn.lstm(
-            x, self.kernel, self.recurrent_kernel, self.bias, tuple(states) or None, activation=self.activation,
-            recurrent_activation=self.recurrent_activation, **settings,
+            x, self.kernel, self.recurrent_kernel, self.bias, tuple(states) or None, activation=known(self.activation),
+            recurrent_activation=known(self.recurrent_activation), **settings,
         )  # fmt: skip
 
 
@@ -280,5 +289,5 @@ class GRU(_Recurrent):
     def run(self, x: Any, states: list, settings: dict[str, Any]) -> Any:
         return mn.gru(
             x, self.kernel, self.recurrent_kernel, self.bias, self.recurrent_bias, states[0] if states else None,
-            reset_after=self.reset_after, activation=self.activation, recurrent_activation=self.recurrent_activation, **settings,
+            reset_after=self.reset_after, activation=known(self.activation), recurrent_activation=known(self.recurrent_activation), **settings,
         )  # fmt: skip
