@@ -146,7 +146,7 @@ class Recurrence(Op):
         o = self.operands(arrays, **settings)
         n, steps, _ = o.x.shape
         states = tuple([np.asarray(s) for s in o.states])
-        ys = np.zeros((n, steps, o.recurrent.shape[0]), np.result_type(*arrays[:4], *states))
+        ys = np.zeros((n, steps, o.recurrent.shape[0]), np.result_type(*arrays))
         for t in reversed(range(steps)) if reverse else range(steps):
             counts = np.ones((n, 1), bool) if o.mask is None else o.mask[:, t, None]
             x = np.where(counts, o.x[:, t], 0.0)

@@ -11,7 +11,7 @@ from mathnet.graph.op import Op, count, register
 from mathnet.graph.tensor import Node, Spec, Tensor
 from mathnet.ops.control import identity
 from mathnet.ops.filled import zeros
-from mathnet.ops.recurrence import GRU, GRU_AFTER_CELL, GRU_BEFORE_CELL, LSTM, RNN, Operands, Recurrence
+from mathnet.ops.recurrence import GRU, LSTM, RNN, Operands, Recurrence
 
 
 class RecurrenceBackward(Op):
@@ -82,40 +82,24 @@ class RecurrenceBackward(Op):
         if kept is None:
             kept = self._again(emit, operands, reverse=reverse, **settings)
         made = Operands(*results[:3], *self._always(emit, o, results), None)
-        cell, dtype = self.forward.cell(**settings), o.x.dtype
-        gates, walked = (
-            emit.temporary((steps * n, size), dtype) for size in (kept[1].shape[1], o.x.shape[2])
-        )
-        reset = [emit.temporary(kept[0].shape, dtype)] if cell == GRU_BEFORE_CELL else []
         emit.kernel(
             "recurrent_backward",
             [
                 o.x, o.kernel, o.recurrent, *kept, *([] if o.mask is None else [o.mask]),
                 *[d for d in arriving if d is not None],
             ],
-            [*made.states, *made.biases, gates, walked, *reset, *([] if made.x is None else [made.x])],
+            [
+                *made.states, *made.biases,
+                *[v for v in (made.kernel, made.recurrent, made.x) if v is not None],
+            ],
             given_outputs=int(given[0]),
             given_h=int(given[1]),
             given_c=int(given[-1]) if self.forward.states == 2 else 0,
             wanted_x=int(made.x is not None),
+            wanted_kernel=int(made.kernel is not None),
+            wanted_recurrent=int(made.recurrent is not None),
             **self.forward.fields(o, reverse, **settings),
         )  # fmt: skip
-        if made.kernel is not None:
-            _summed_products(emit, walked, gates, 0, made.kernel, 0, made.kernel.shape[1])
-        if made.recurrent is not None:
-            self._recurrent_kernel(emit, cell, kept[0], gates, reset, made.recurrent)
-
-    @staticmethod
-    def _recurrent_kernel(emit: Any, cell: int, states: Any, gates: Any, reset: list, target: Any) -> None:
-        units, columns = target.shape
-        if cell == GRU_AFTER_CELL:  # the candidate's product has a gradient of its own, behind the others
-            _summed_products(emit, states, gates, 0, target, 0, 2 * units)
-            _summed_products(emit, states, gates, 3 * units, target, 2 * units, units)
-        elif cell == GRU_BEFORE_CELL:
-            _summed_products(emit, states, gates, 0, target, 0, 2 * units)
-            _summed_products(emit, reset[0], gates, 2 * units, target, 2 * units, units)
-        else:
-            _summed_products(emit, states, gates, 0, target, 0, columns)
 
     @staticmethod
     def _always(emit: Any, o: Operands, results: list) -> tuple[tuple, tuple]:
@@ -150,10 +134,9 @@ class RecurrenceBackward(Op):
     def cost(  # type: ignore[override]
         self, inputs: Sequence[Spec], outputs: Sequence[Spec], wanted: tuple[bool, ...] = (), **attrs: Any
     ) -> tuple[int, int]:
-        """Of the walk back; the gradients of kernels are counted with their products."""
         x, kernel, recurrent = inputs[1:4]
         steps = count(Spec(x.shape[:2], x.dtype))
-        products = count(recurrent) + (count(kernel) if wanted[0] else 0)
+        products = count(recurrent) * (1 + wanted[2]) + count(kernel) * (wanted[0] + wanted[1])
         gates = 10 * count(Spec(recurrent.shape[1:], recurrent.dtype))
         moved = sum(count(s) * s.dtype.itemsize for s in (*inputs, *outputs))
         return steps * (2 * products + gates), moved
@@ -193,26 +176,6 @@ class RecurrenceBackward(Op):
                 ((results[1], *arrays, *arriving), {"given": given, "wanted": wanted, **settings})
             )
         return found
-
-
-def _summed_products(emit: Any, a: Any, b: Any, b_first: int, c: Any, c_first: int, columns: int) -> None:
-    """C = AᵀB over all rows: columns from ``b_first`` on of b (rows, …), from ``c_first`` on of c."""
-    rows, m = a.shape
-    if m * columns == 0:
-        return
-    instruction = emit.kernel_instruction(
-        "gemm",
-        [a, b.with_shape((rows, columns), b.strides, b_first)],
-        [c.with_shape((m, columns), c.strides, c_first)],
-        None,
-        b"",
-        {
-            "m": m, "n": columns, "k": rows, "a_row": 1, "a_col": m, "b_row": b.strides[0], "b_col": 1, "c_row": c.strides[0],
-            "batch": 1, "batch_shape": (1, 1, 1), "a_batch": (0, 0, 0), "b_batch": (0, 0, 0), "c_batch": (0, 0, 0),
-            "accumulate": 0, "bias": 0, "activation": 0,
-        },
-    )  # fmt: skip
-    instruction.flops = 2 * m * columns * rows
 
 
 class SimpleRecurrenceBackward(RecurrenceBackward):

@@ -125,7 +125,6 @@ class Instruction:
         "bindings",
         "body",
         "descriptor",
-        "flops",
         "function",
         "in_place",
         "inputs",
@@ -150,7 +149,6 @@ class Instruction:
         self.bindings: list = []
         self.length = 1
         self.nodes: tuple[Node, ...] = ()
-        self.flops: int | None = None  # where an operation is several instructions; None: the operations' own counts
         self.program: Any = None  # the elementwise program, kept for merging and for explain
         self.in_place: frozenset[tuple[int, int]] = frozenset()  # (input, output) pairs that may share memory
 

@@ -366,8 +366,8 @@ def _cost(instruction: Instruction) -> tuple[int, int]:
     if instruction.kind == "loop":
         inner = [_cost(i) for i in instruction.body.instructions]
         return instruction.length * sum(f for f, _ in inner), instruction.length * sum(b for _, b in inner)
-    flops = instruction.flops or 0
-    if instruction.flops is None and (instruction.kernel is None or instruction.kernel.name != "copy"):
+    flops = 0
+    if instruction.kernel is None or instruction.kernel.name != "copy":
         for node in instruction.nodes:
             flops += node.op.cost(
                 [t.spec for t in node.inputs], [t.spec for t in node.outputs], **node.attrs

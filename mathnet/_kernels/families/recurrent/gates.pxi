@@ -37,7 +37,8 @@ ctypedef struct step_back_t:
     int64_t counts_row
     real *dh                    # (rows, units): gradient of the state after IN; of the state before but for products OUT
     real *dc
-    real *d_gates               # (rows, width): gradients of what the products gave  OUT
+    real *d_gates               # (rows, width), d_row apart: gradients of what the products gave  OUT
+    int64_t d_row
     real *d_reset               # (rows, units): gradient of r·h IN; r·h OUT, for GRU_BEFORE_CELL
     real *sums                  # (width): += the rows of d_gates
 
@@ -155,7 +156,7 @@ cdef void run_step(int64_t cell, bint second, const step_t *s) noexcept nogil:
 # ---- backward ----
 
 cdef inline void put_gradient(const step_back_t *s, int64_t i, int64_t column, vec value, int lanes) noexcept nogil:
-    v_store_lanes(s.d_gates + i * s.width + column, value, lanes)
+    v_store_lanes(s.d_gates + i * s.d_row + column, value, lanes)
     v_store_lanes(s.sums + column, v_load_lanes(s.sums + column, lanes) + value, lanes)
 
 
@@ -214,7 +215,7 @@ cdef inline void step_back_rows(int cell, bint second, const step_back_t *s) noe
             if second:
                 memset(s.d_reset + i * u, 0, <size_t>u * sizeof(real))
             else:
-                memset(s.d_gates + i * s.width, 0, <size_t>s.width * sizeof(real))
+                memset(s.d_gates + i * s.d_row, 0, <size_t>s.width * sizeof(real))
             continue
         j = 0
         while j + VL <= u:

@@ -1,17 +1,17 @@
 # What the two passes over a recurrence share: the descriptor, how rows are cut into chunks, and products with weights
 # that stay the same in every step.
 #
-# The examples of a batch never meet between the first step and the last, so a chunk takes a few of them through all
+# The examples of a batch never meet between the first step and the last, so a group of them goes through all
 # steps without waiting for anybody.  16 rows are enough to hide the latency of multiply-adds and to read the weights
 # from the second-level cache at a quarter of its width; their number depends on the sizes alone.
 #
-# Inside, everything lies in the order of the walk: chunk after chunk, step after step, the rows of the chunk side by
-# side ("walked" below).  So a step is dense, and the gradient of the weights is one product over all steps and rows.
+# What is kept lies in the order of the walk: group of rows after group, step after step, the rows of the group side by
+# side ("walked" below).  So a step is dense, and several steps are the rows of one product.
 
 cdef enum:
-    CHUNK_ROWS = 16
-    FEWEST_ROWS = 4             # of a chunk, when a batch is shared by two threads
-    BLOCK_ROWS = 64             # rows of inputs that are multiplied at once
+    GROUP_ROWS = 16             # examples that walk together
+    FEWEST_ROWS = 4             # of a group, when a batch is shared by two threads
+    BLOCK_ROWS = 64             # rows of some steps that are multiplied at once
     PACKED_STEPS = 4            # from here on packing the weights pays
     STEP_K = 256                # rows of a panel that are used in one go: half of the first-level cache
 
@@ -35,7 +35,7 @@ ctypedef struct recurrence_t:
     int64_t masked              # an operand says which steps count
 
 
-# A piece of the batch on its walk.
+# A group of examples on its walk.
 ctypedef struct walk_t:
     int64_t row, rows           # the examples row … row + rows - 1
     int64_t first               # their first row in walked memory
@@ -63,23 +63,29 @@ cdef inline bint is_gru(const recurrence_t *d) noexcept nogil:
     return d.cell == GRU_AFTER_CELL or d.cell == GRU_BEFORE_CELL
 
 
-cdef int64_t recurrence_chunks(const recurrence_t *d) noexcept nogil:
-    cdef int64_t chunks = chunk_count(d.n, CHUNK_ROWS)
-    return 2 if chunks == 1 and d.n >= 2 * FEWEST_ROWS else chunks
+cdef int64_t group_count(const recurrence_t *d) noexcept nogil:
+    cdef int64_t groups = chunk_count(d.n, GROUP_ROWS)
+    return 2 if groups == 1 and d.n >= 2 * FEWEST_ROWS else groups
 
 
-cdef int64_t most_rows(const recurrence_t *d) noexcept nogil:
-    """Rows of a chunk; the last may have fewer."""
-    return chunk_count(d.n, recurrence_chunks(d))
+cdef int64_t group_rows(const recurrence_t *d) noexcept nogil:
+    """Rows of a group; the last may have fewer."""
+    return chunk_count(d.n, group_count(d))
 
 
-cdef walk_t walk_of(const recurrence_t *d, int64_t chunk) noexcept nogil:
+cdef walk_t walk_of(const recurrence_t *d, int64_t group) noexcept nogil:
     cdef walk_t w
-    cdef int64_t rows = most_rows(d)
-    w.row = chunk * rows
+    cdef int64_t rows = group_rows(d)
+    w.row = group * rows
     w.rows = at_most(d.n - w.row, rows)
     w.first = w.row * d.steps
     return w
+
+
+cdef int64_t block_steps(const recurrence_t *d) noexcept nogil:
+    """Steps whose rows are multiplied at once."""
+    cdef int64_t rows = group_rows(d)
+    return at_most(d.steps, BLOCK_ROWS // rows if 0 < rows < BLOCK_ROWS else 1)
 
 
 cdef inline int64_t position_of(const recurrence_t *d, int64_t step) noexcept nogil:

@@ -10,12 +10,6 @@ ctypedef struct recurrent_forward_t:
     int64_t keep                # states, gates and cells are kept for the backward pass
 
 
-cdef int64_t block_steps(const recurrence_t *d) noexcept nogil:
-    """Steps whose inputs are multiplied at once."""
-    cdef int64_t rows = most_rows(d)
-    return at_most(d.steps, BLOCK_ROWS // rows if rows > 0 and rows < BLOCK_ROWS else 1)
-
-
 cdef void recurrent_forward_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
     cdef const recurrent_forward_t *f = <const recurrent_forward_t *>descriptor
     cdef const recurrence_t *d = &f.over
@@ -25,9 +19,9 @@ cdef void recurrent_forward_sizes(const void *descriptor, mn_sizes *out) noexcep
     out.work = 0
     if not recurrence_valid(d):
         return
-    rows, width = most_rows(d), gates_width(d)
+    rows, width = group_rows(d), gates_width(d)
     block = block_steps(d) * rows
-    out.chunks = recurrence_chunks(d)
+    out.chunks = group_count(d)
     out.scratch = product_scratch(0) + 64 + <int64_t>sizeof(real) * (
         aligned(block * d.features) + (0 if f.keep else aligned(block * width))
         + (aligned(rows * d.units) if d.cell == GRU_BEFORE_CELL else 0) + recurrent_scratch(d, False))
@@ -41,7 +35,7 @@ cdef int recurrent_forward_run(const void *descriptor, operand_t *operands, int 
     Operands: x (N, T, F), kernel (F, G·U), recurrent kernel (U, G·U), bias (G·U), [recurrent bias (3·U), for
     GRU_AFTER_CELL], h (N, U), [c (N, U), for LSTM_CELL], [counts (N, T) bool]  IN; [y (N, T, U), with sequences],
     h (N, U), [c (N, U)]  OUT; and with keep, in the order of the walk: states before each step (T·N, U), gates
-    (T·N, width), [cells (T·N + N, U): before each step of a chunk, and after its last]  OUT.
+    (T·N, width), [cells (T·N + N, U): before each step of a group, and after its last]  OUT.
     """
     cdef const recurrent_forward_t *f = <const recurrent_forward_t *>descriptor
     cdef const recurrence_t *d = &f.over
