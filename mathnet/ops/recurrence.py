@@ -58,9 +58,9 @@ class Recurrence(Op):
     def operands(self, inputs: Sequence[Any], **settings: Any) -> Operands:
         states = 4 + (self.cell(**settings) == GRU_AFTER_CELL)
         mask = states + self.states
-        return Operands(
-            *inputs[:3], tuple(inputs[3:states]), tuple(inputs[states:mask]), inputs[mask] if len(inputs) > mask else None
-        )  # fmt: skip
+        x, kernel, recurrent = inputs[:3]
+        counting = inputs[mask] if len(inputs) > mask else None
+        return Operands(x, kernel, recurrent, tuple(inputs[3:states]), tuple(inputs[states:mask]), counting)
 
     def width(self, units: Any, **settings: Any) -> Any:
         """Numbers that are kept for one example and step beside the states."""
@@ -71,24 +71,35 @@ class Recurrence(Op):
         last = (Spec((x.shape[0], units), x.dtype),) * self.states
         return (Spec((*x.shape[:2], units), x.dtype), *last) if sequences else last
 
-    def expansion(self, *inputs: Tensor, reverse: bool, sequences: bool, **settings: Any) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def expansion(
+        self, *inputs: Tensor, reverse: bool, sequences: bool, **settings: Any
+    ) -> tuple[Tensor, ...]:  # type: ignore[override]
         o = self.operands(inputs, **settings)
         found = loop(self.step(o, **settings), o.x, o.kernel, o.biases[0], o.states, o.mask, reverse)
         return found if sequences else found[1:]
 
     def vjp(
-        self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], sequences: bool, **settings: Any
+        self,
+        dy: Any,
+        inputs: tuple[Tensor, ...],
+        outputs: tuple[Tensor, ...],
+        sequences: bool,
+        **settings: Any,
     ) -> Sequence[Tensor | None]:  # type: ignore[override]
-        arriving = (() if sequences else (None,)) + (dy if isinstance(dy, tuple) else (dy,))
+        arriving: tuple[Any, ...] = (() if sequences else (None,)) + (dy if isinstance(dy, tuple) else (dy,))
         wanted = len(inputs) - (inputs[-1].dtype == BOOL)
         made = OPS[f"{self.name}_backward"](
             outputs[-self.states], *inputs, *[d for d in arriving if d is not None],
             given=tuple([d is not None for d in arriving]), wanted=(True,) * wanted, **settings,
         )  # fmt: skip
-        return (*made, *[None] * (len(inputs) - wanted))
+        return made if wanted == len(inputs) else (*made, None)
 
     def jvp(
-        self, tangents: Sequence[Tensor | None], inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any
+        self,
+        tangents: Sequence[Tensor | None],
+        inputs: tuple[Tensor, ...],
+        outputs: tuple[Tensor, ...],
+        **attrs: Any,
     ) -> Sequence[Tensor | None]:  # type: ignore[override]
         from mathnet.transform.forward_mode import tangents as forward
 
@@ -239,4 +250,4 @@ class Gru(Recurrence):
         return ((1 - z) * n + z * h,)
 
 
-RNN, LSTM, GRU = register(SimpleRecurrence()), register(Lstm()), register(Gru())
+SIMPLE_WALK, LSTM_WALK, GRU_WALK = register(SimpleRecurrence()), register(Lstm()), register(Gru())

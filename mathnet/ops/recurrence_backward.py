@@ -11,7 +11,7 @@ from mathnet.graph.op import Op, count, register
 from mathnet.graph.tensor import Node, Spec, Tensor
 from mathnet.ops.control import identity
 from mathnet.ops.filled import zeros
-from mathnet.ops.recurrence import GRU, LSTM, RNN, Operands, Recurrence
+from mathnet.ops.recurrence import GRU_WALK, LSTM_WALK, SIMPLE_WALK, Operands, Recurrence
 
 
 class RecurrenceBackward(Op):
@@ -43,7 +43,13 @@ class RecurrenceBackward(Op):
         outputs = self.forward.expansion(*stand_ins, sequences=True, **settings)
         floats = stand_ins[: len(wanted)]
         found = accumulate(walk(outputs, stop=stand_ins), outputs, arriving, floats)
-        return tuple([zeros(t.shape, t.dtype) if d is None else d for d, t, there in zip(found, floats, wanted) if there])
+        return tuple(
+            [
+                zeros(t.shape, t.dtype) if d is None else d
+                for d, t, there in zip(found, floats, wanted)
+                if there
+            ]
+        )
 
     def prune(self, node: Node, used: set[int]) -> tuple[list[int], Callable] | None:
         """Without the gradients that nobody reads."""
@@ -81,7 +87,8 @@ class RecurrenceBackward(Op):
             return
         if kept is None:
             kept = self._again(emit, operands, reverse=reverse, **settings)
-        made = Operands(*results[:3], *self._always(emit, o, results), None)
+        biases, states = self._always(emit, o, results)
+        made = Operands(results[0], results[1], results[2], biases, states, None)
         emit.kernel(
             "recurrent_backward",
             [
@@ -172,22 +179,20 @@ class RecurrenceBackward(Op):
             given = tuple([j == 0 or k == 0 for j in range(len(results))])
             arriving = [rng.uniform(-1, 1, y.shape) for y, there in zip(results, given) if there]
             wanted = tuple([True for a in arrays if a.dtype.kind == "f"])
-            found.append(
-                ((results[1], *arrays, *arriving), {"given": given, "wanted": wanted, **settings})
-            )
+            found.append(((results[1], *arrays, *arriving), {"given": given, "wanted": wanted, **settings}))
         return found
 
 
 class SimpleRecurrenceBackward(RecurrenceBackward):
-    name, formula, forward = "rnn_backward", "dhₜ₋₁ = (dhₜ·f')Rᵀ", RNN  # type: ignore[assignment]
+    name, formula, forward = "rnn_backward", "dhₜ₋₁ = (dhₜ·f')Rᵀ", SIMPLE_WALK  # type: ignore[assignment]
 
 
 class LstmBackward(RecurrenceBackward):
-    name, formula, forward = "lstm_backward", "dhₜ₋₁ = (di, df, dg, do)Rᵀ, dcₜ₋₁ = dcₜ·σ(f)", LSTM  # type: ignore[assignment]
+    name, formula, forward = "lstm_backward", "dhₜ₋₁ = (di, df, dg, do)Rᵀ, dcₜ₋₁ = dcₜ·σ(f)", LSTM_WALK  # type: ignore[assignment]
 
 
 class GruBackward(RecurrenceBackward):
-    name, formula, forward = "gru_backward", "dhₜ₋₁ = dhₜ·z + (dr, dz, dn)Rᵀ", GRU  # type: ignore[assignment]
+    name, formula, forward = "gru_backward", "dhₜ₋₁ = dhₜ·z + (dr, dz, dn)Rᵀ", GRU_WALK  # type: ignore[assignment]
 
 
 for _op in (SimpleRecurrenceBackward, LstmBackward, GruBackward):

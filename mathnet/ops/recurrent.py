@@ -19,7 +19,7 @@ from mathnet.graph.tensor import Tensor
 from mathnet.ops.activation import relu, sigmoid, tanh
 from mathnet.ops.comparison import less
 from mathnet.ops.filled import zeros
-from mathnet.ops.recurrence import GRU, LSTM, RNN
+from mathnet.ops.recurrence import GRU_WALK, LSTM_WALK, SIMPLE_WALK
 from mathnet.ops.recurrent_cells import States, Step, gru_step, loop, lstm_step, rnn_step
 from mathnet.ops.scan import scan
 from mathnet.ops.shape import expand_dims
@@ -136,7 +136,9 @@ class _Weights:
     def state(self, argument: str, value: Any) -> Tensor:
         """An initial state; None: zeros."""
         shape = (self.batch, self.units)
-        return zeros(shape, self.dtype) if value is None else self._cast(self.parameter(argument, value, shape))
+        return (
+            zeros(shape, self.dtype) if value is None else self._cast(self.parameter(argument, value, shape))
+        )
 
     def loop(self, step: Step, states: States, reverse: Any) -> tuple[Tensor, ...]:
         return loop(step, self.x, self.kernel, self.bias, states, self.mask, bool(reverse))
@@ -146,9 +148,7 @@ class _Weights:
         bias = zeros((self.kernel.shape[1],), self.dtype) if self.bias is None else self.bias
         weights = (self.kernel, self.recurrent, bias, *recurrent_biases)
         counting = () if self.mask is None else (self.mask,)
-        return op(
-            self.x, *weights, *states, *counting, reverse=bool(reverse), sequences=True, **settings
-        )
+        return op(self.x, *weights, *states, *counting, reverse=bool(reverse), sequences=True, **settings)
 
 
 def _activation(name: str, argument: str, value: Any) -> Callable[[Tensor], Tensor]:
@@ -191,7 +191,7 @@ def rnn(
 
     start = (w.state("initial_state", initial_state),)
     if f in (tanh, relu):
-        return w.walk(RNN, (), start, reverse, activation="tanh" if f is tanh else "relu")
+        return w.walk(SIMPLE_WALK, (), start, reverse, activation="tanh" if f is tanh else "relu")
     return w.loop(rnn_step(w.recurrent, f), start, reverse)  # type: ignore[return-value]
 
 
@@ -231,7 +231,7 @@ def lstm(
 
     start = (w.state("initial_state h", initial_state[0]), w.state("initial_state c", initial_state[1]))
     if f is tanh and squash is sigmoid:
-        return w.walk(LSTM, (), start, reverse)
+        return w.walk(LSTM_WALK, (), start, reverse)
     return w.loop(lstm_step(w.recurrent, f, squash), start, reverse)  # type: ignore[return-value]
 
 
@@ -274,9 +274,9 @@ def gru(
         recurrent_bias = w.bias_like("recurrent_bias", recurrent_bias, 3 * w.units)
     start = (w.state("initial_state", initial_state),)
     if f is tanh and squash is sigmoid:
-        biases = ()
+        biases: tuple[Tensor, ...] = ()
         if reset_after:
             biases = (zeros((3 * w.units,), w.dtype) if recurrent_bias is None else recurrent_bias,)
-        return w.walk(GRU, biases, start, reverse, reset_after=bool(reset_after))
+        return w.walk(GRU_WALK, biases, start, reverse, reset_after=bool(reset_after))
     step = gru_step(w.recurrent, recurrent_bias, bool(reset_after), f, squash)
     return w.loop(step, start, reverse)  # type: ignore[return-value]

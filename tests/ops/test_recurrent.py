@@ -1,9 +1,16 @@
-"""Recurrent operations against loops in float64 NumPy, and their derivatives against finite differences."""
+"""Recurrent operations against loops in float64 NumPy, and their derivatives against finite differences; kernels and loops agree."""
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import mathnet as mn
+from mathnet.graph.graph import Graph
+from mathnet.graph.op import FUNCTIONS, as_tensor, input_tensor
+from mathnet.graph.tensor import Spec
+from mathnet.plan import compile_graph
+from mathnet.transform.gradient import gradient
 
 N, T, F, U = 3, 5, 4, 2
 LENGTHS = np.array([5, 2, 0])
@@ -151,6 +158,147 @@ def test_the_length_may_be_unknown():
         np.testing.assert_allclose(
             got, mn.lstm(given[:, :size], w, r, b, lengths=lengths, reverse=True)[0], rtol=1e-12
         )
+
+
+FORMS = {  # name → gates, function; with other=True its activations are functions that no kernel knows
+    "rnn": (
+        1,
+        lambda *a, other=False, **s: mn.rnn(*a, activation=unknown(mn.tanh) if other else "tanh", **s),
+    ),
+    "relu": (
+        1,
+        lambda *a, other=False, **s: mn.rnn(*a, activation=unknown(mn.relu) if other else "relu", **s),
+    ),
+    "lstm": (4, lambda *a, other=False, **s: mn.lstm(*a, **(OTHER if other else {}), **s)),
+    "gru": (3, lambda *a, other=False, **s: mn.gru(*a, **(OTHER if other else {}), **s)),
+    "gru_before": (
+        3,
+        lambda *a, other=False, **s: mn.gru(*a, reset_after=False, **(OTHER if other else {}), **s),
+    ),
+}
+
+
+def unknown(f):
+    return lambda z: f(z)
+
+
+OTHER = {"activation": unknown(mn.tanh), "recurrent_activation": unknown(mn.sigmoid)}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@settings(max_examples=12, deadline=None)
+@given(
+    sizes=st.tuples(
+        st.sampled_from([1, 2, 9, 17, 20]),
+        st.integers(0, 6),
+        st.integers(1, 5),
+        st.sampled_from([1, 3, 8, 17]),
+    ),
+    reverse=st.booleans(),
+    masked=st.booleans(),
+    real=st.sampled_from(["float32", "float64"]),
+    seed=st.integers(0, 1000),
+)
+def test_kernels_and_loops_agree(name, sizes, reverse, masked, real, seed):
+    n, steps, features, units = sizes
+    gates, function = FORMS[name]
+    draw = np.random.default_rng(seed)
+    shapes = [(n, steps, features), (features, gates * units), (units, gates * units), (gates * units,)]
+    operands = [draw.standard_normal(s).astype(real) for s in shapes]
+    mask = draw.random((n, steps)) < 0.6 if masked else None
+    weight = draw.standard_normal((n, steps, units)).astype(real)
+
+    def f(*a, other):
+        ys, *last = function(*a, other=other, reverse=reverse, mask=mask)
+        return mn.sum(ys * weight) + sum(mn.sum(mn.square(h)) for h in last)
+
+    tolerance = 2e-4 if real == "float32" else 1e-10
+    got, wanted = (
+        mn.grad(lambda *given, o=other: f(*given, other=o), argnums=(0, 1, 2, 3))(*operands)
+        for other in (False, True)
+    )
+    for a, b in zip(got, wanted):
+        assert a.dtype == b.dtype == real
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * max(1.0, np.max(np.abs(b), initial=0)))
+
+
+def training_graph(name, n=37, steps=9, features=5, units=11, real=np.float32, only_last=True):
+    """A number and the gradients of the weights (not of x), and operands."""
+    gates, _ = FORMS[name]
+    shapes = [(n, steps, features), (features, gates * units), (units, gates * units), (gates * units,)]
+    inputs = [input_tensor(Spec(s, np.dtype(real)), "x") for s in shapes]
+    settings = {"rnn": {}, "relu": {"activation": "relu"}, "gru_before": {"reset_after": False}}
+    ys, h, *_ = FUNCTIONS[name.partition("_")[0].replace("relu", "rnn")](*inputs, **settings.get(name, {}))
+    loss = FUNCTIONS["sum"](FUNCTIONS["square"](h if only_last else ys))
+    found = gradient([loss], [as_tensor(1.0)], inputs[1:])
+    draw = rng()
+    return Graph(inputs, [loss, *found]), [draw.standard_normal(s).astype(real) for s in shapes]
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_one_two_and_three_threads_give_the_same_bits(name):
+    graph, operands = training_graph(name, n=70, steps=20, features=30, units=40)
+    first, *others = [compile_graph(graph, threads=k)(operands) for k in (1, 2, 3)]
+    for other in others:
+        for a, b in zip(first, other):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_plans_hold_what_is_needed_and_say_so():
+    graph, operands = training_graph("lstm")
+    n, steps, features, units = 37, 9, 5, 11
+    plan = compile_graph(graph)
+    plan(operands)
+    lines = {line.split()[1]: line for line in plan.explain().splitlines() if "recurrent_" in line}
+    assert set(lines) == {"recurrent_forward", "recurrent_backward"}
+    assert "lstm_backward" in lines["recurrent_backward"]
+    walk = 2 * n * steps * 4 * units
+    products = walk * (features + units) + walk * (units + features + units)  # x has no gradient
+    assert products < plan.flops < 1.5 * products
+    kept = {v.shape for i in plan.instructions for v in i.outputs}
+    assert (n * steps, 4 * units) in kept and (n, steps, units) not in kept
+    inference = compile_graph(Graph(graph.inputs, [mn.lstm(*graph.inputs)[1]]))
+    shapes = {v.shape for i in inference.instructions for v in i.outputs}
+    assert (n * steps, 4 * units) not in shapes and (n, steps, units) not in shapes
+
+
+def test_other_activations_take_the_loop():
+    graph, _ = training_graph("rnn")
+    outputs = mn.rnn(*graph.inputs, activation=mn.sigmoid)
+    assert "loop" in [i.kind for i in compile_graph(Graph(graph.inputs, list(outputs))).instructions]
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_tangents_and_curvature(name):
+    gates, function = FORMS[name]
+    operands = tuple(weights(gates))
+    directions = tuple(np.random.default_rng(k).standard_normal(a.shape) for k, a in enumerate(operands))
+
+    def f(*a):
+        return mn.sum(mn.square(function(*a, lengths=LENGTHS)[0]))
+
+    def along(t):
+        return tuple(a + t * d for a, d in zip(operands, directions))
+
+    _, slope = mn.jvp(f, operands, directions)
+    small = 1e-5
+    np.testing.assert_allclose(slope, (f(*along(small)) - f(*along(-small))) / (2 * small), rtol=1e-6)
+    curved = mn.grad(lambda r: mn.sum(mn.grad(f, argnums=2)(*operands[:2], r, operands[3]) * directions[2]))(
+        operands[2]
+    )
+    ahead, behind = (
+        mn.grad(f, argnums=2)(*operands[:2], operands[2] + s * directions[2], operands[3])
+        for s in (small, -small)
+    )
+    np.testing.assert_allclose(curved, (ahead - behind) / (2 * small), rtol=1e-5, atol=1e-6)
+
+
+def test_operands_of_several_types_are_converted_to_the_widest():
+    x, w, r, b = weights(4)
+    ys, h, c = mn.lstm(
+        x.astype(np.float32), w, r, b, initial_state=(np.zeros((N, U), np.float32), np.ones((N, U)))
+    )
+    assert ys.dtype == h.dtype == c.dtype == np.float64
 
 
 @pytest.mark.parametrize(

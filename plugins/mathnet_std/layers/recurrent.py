@@ -289,5 +289,6 @@ class GRU(_Recurrent):
     def run(self, x: Any, states: list, settings: dict[str, Any]) -> Any:
         return mn.gru(
             x, self.kernel, self.recurrent_kernel, self.bias, self.recurrent_bias, states[0] if states else None,
-            reset_after=self.reset_after, activation=known(self.activation), recurrent_activation=known(self.recurrent_activation), **settings,
+            reset_after=self.reset_after, activation=known(self.activation),
+            recurrent_activation=known(self.recurrent_activation), **settings,
         )  # fmt: skip

@@ -190,9 +190,9 @@ cdef int recurrent_backward_run(const void *descriptor, operand_t *operands, int
     memset(sums.bias, 0, <size_t>sums.row * sizeof(real))
     for group in range(chunk * groups, at_most((chunk + 1) * groups, group_count(d))):
         w = walk_of(d, group)
-        if w.rows > 0 and d.steps > 0 and u > 0:
+        if w.rows > 0 and u > 0:
             walk_back(d, &b, &w, &sums, empty)
-            empty = False
+            empty = d.steps == 0
     if empty:
         memset(sums.bias, 0, <size_t>sums_size(f) * sizeof(real))
     return MN_OK
