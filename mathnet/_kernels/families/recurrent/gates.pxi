@@ -35,7 +35,7 @@ ctypedef struct step_back_t:
     int64_t dy_row
     const uint8_t *counts
     int64_t counts_row
-    real *dh                    # (rows, units): gradient of the state after IN; of the state before but for products OUT
+    real *dh                    # (rows, units): gradient of the state after IN, of the state before (but for products) OUT
     real *dc
     real *d_gates               # (rows, width), d_row apart: gradients of what the products gave  OUT
     int64_t d_row
@@ -160,7 +160,8 @@ cdef inline void put_gradient(const step_back_t *s, int64_t i, int64_t column, v
     v_store_lanes(s.sums + column, v_load_lanes(s.sums + column, lanes) + value, lanes)
 
 
-cdef inline void step_back_lanes(int cell, bint second, const step_back_t *s, int64_t i, int64_t j, int lanes) noexcept nogil:
+cdef inline void step_back_lanes(int cell, bint second, const step_back_t *s, int64_t i, int64_t j,
+                                 int lanes) noexcept nogil:
     cdef int64_t u = s.units
     cdef int64_t at = i * u + j
     cdef const real *gates = s.gates + i * s.width + j

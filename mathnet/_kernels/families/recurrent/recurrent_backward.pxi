@@ -19,7 +19,7 @@ ctypedef struct recurrent_backward_t:
 
 
 # The sums of a chunk: rows of `row` numbers.
-ctypedef struct sums_t:
+ctypedef struct weight_sums_t:
     int64_t row
     real *bias                  # (width)
     real *kernel                # (F, G·units), or NULL
@@ -45,8 +45,8 @@ cdef int64_t sums_size(const recurrent_backward_t *f) noexcept nogil:
     return odd_lines(gates_width(&f.over)) * (1 + rows)
 
 
-cdef sums_t sums_of(const recurrent_backward_t *f, real *shared, int64_t chunk) noexcept nogil:
-    cdef sums_t s
+cdef weight_sums_t sums_of(const recurrent_backward_t *f, real *shared, int64_t chunk) noexcept nogil:
+    cdef weight_sums_t s
     s.row = odd_lines(gates_width(&f.over))
     s.bias = shared + chunk * sums_size(f)
     s.kernel = s.recurrent = NULL
@@ -168,7 +168,7 @@ cdef int recurrent_backward_run(const void *descriptor, operand_t *operands, int
     cdef int64_t chunks = backward_chunks(d), groups = chunk_count(group_count(d), chunks), group
     cdef real *memory = <real *>scratch
     cdef walk_t w
-    cdef sums_t sums
+    cdef weight_sums_t sums
     cdef bint empty = True
     if chunk == chunks:
         finish_sums(f, &b, chunks)
@@ -198,7 +198,7 @@ cdef int recurrent_backward_run(const void *descriptor, operand_t *operands, int
     return MN_OK
 
 
-cdef void walk_back(const recurrence_t *d, const way_back_t *b, const walk_t *w, const sums_t *sums,
+cdef void walk_back(const recurrence_t *d, const way_back_t *b, const walk_t *w, const weight_sums_t *sums,
                     bint first) noexcept nogil:
     """A group of rows from the last step to the first; with first the sums of the weights begin."""
     cdef int64_t u = d.units, width = gates_width(d), rows = w.rows, count = rows * u
@@ -245,8 +245,8 @@ cdef void walk_back(const recurrence_t *d, const way_back_t *b, const walk_t *w,
         end = begin
 
 
-cdef void add_products(const recurrence_t *d, const way_back_t *b, const walk_t *w, const sums_t *sums, int64_t step,
-                       int64_t steps, bint resume) noexcept nogil:
+cdef void add_products(const recurrence_t *d, const way_back_t *b, const walk_t *w, const weight_sums_t *sums,
+                       int64_t step, int64_t steps, bint resume) noexcept nogil:
     """The gradients of the weights += those of some steps, whose gates' gradients stand in the block."""
     cdef int64_t u = d.units, rows = steps * w.rows
     cdef const real *states = b.states + (w.first + step * w.rows) * u
@@ -292,7 +292,7 @@ cdef void finish_sums(const recurrent_backward_t *f, const way_back_t *b, int64_
     """The sums of all chunks, added in their order; GRU_AFTER_CELL: its third bias stands behind the third gate."""
     cdef const recurrence_t *d = &f.over
     cdef int64_t i, u = d.units, columns = input_gates(d) * u, size = sums_size(f)
-    cdef sums_t s = sums_of(f, b.sums, 0)
+    cdef weight_sums_t s = sums_of(f, b.sums, 0)
     add_chunks(b.d_bias, s.bias, columns, chunks, size)
     if b.d_recurrent_bias != NULL:
         add_chunks(b.d_recurrent_bias, s.bias, 2 * u, chunks, size)
