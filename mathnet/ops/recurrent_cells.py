@@ -16,7 +16,7 @@ from mathnet.ops.scan import scan
 from mathnet.ops.shape import expand_dims
 
 States = tuple[Tensor, ...]
-Activation = Callable[[Tensor], Tensor]
+Nonlinearity = Callable[[Tensor], Tensor]
 #: (slice of the inputs' products, states) → new states, products of states with weights
 Step = Callable[[Tensor, States], tuple[States, States]]
 
@@ -60,7 +60,7 @@ def _gate(product: Tensor, position: int, units: Any) -> Tensor:
     return product[:, position * units : (position + 1) * units]
 
 
-def rnn_step(recurrent: Tensor, activation: Activation) -> Step:
+def rnn_step(recurrent: Tensor, activation: Nonlinearity) -> Step:
     def step(x: Tensor, states: States) -> tuple[States, States]:
         product = matmul(states[0], recurrent)
         return (activation(x + product),), (product,)
@@ -68,7 +68,7 @@ def rnn_step(recurrent: Tensor, activation: Activation) -> Step:
     return step
 
 
-def lstm_step(recurrent: Tensor, activation: Activation, squash: Activation) -> Step:
+def lstm_step(recurrent: Tensor, activation: Nonlinearity, squash: Nonlinearity) -> Step:
     units = recurrent.shape[0]
 
     def step(x: Tensor, states: States) -> tuple[States, States]:
@@ -85,8 +85,8 @@ def gru_step(
     recurrent: Tensor,
     recurrent_bias: Tensor | None,
     reset_after: bool,
-    activation: Activation,
-    squash: Activation,
+    activation: Nonlinearity,
+    squash: Nonlinearity,
 ) -> Step:
     units = recurrent.shape[0]
     cut = 2 * units
