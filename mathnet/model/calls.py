@@ -104,8 +104,11 @@ class BoundCall:
         lock: runner.StepLock | None = None,
         scalar: bool = False,
         checks: dict[int, Any] | None = None,
+        prepared: dict | None = None,
     ) -> None:
-        plan = self.plan = compile_graph(graph, graph.name, flush=True, **runtime.plan_options)
+        plan = self.plan = compile_graph(
+            graph, graph.name, flush=True, prepared=prepared, **runtime.plan_options
+        )
         in_words = None if worded is None else lambda error, arguments: worded(error, plan, arguments)
         self.call = plan.call(rebind, lock, scalar, checks, in_words)
 

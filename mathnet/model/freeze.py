@@ -23,7 +23,8 @@ class FrozenModel(Model):
     """What :meth:`Model.freeze` gives: the model as it is now, independent of the one that it came from.
 
     What depends on weights and running values alone is computed once when a plan is made; a batch normalisation after a dense or
-    convolutional layer becomes part of that layer's weights, so results may differ from the original's by rounding.
+    convolutional layer becomes part of that layer's weights, so results may differ from the original's by rounding.  Small weights of
+    convolutions are kept in transformed form too.
     Weights cannot be written and a Trainer refuses the model.  Pickles and copies are frozen too; a file loads as a Model.
     """
 
@@ -32,6 +33,7 @@ class FrozenModel(Model):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._folded: dict[Any, np.ndarray] = {}
+        self._prepared = {}  # weights as kernels like them best
         for _, variable in self.named_variables():
             variable.trainable = False
             variable.array.flags.writeable = False

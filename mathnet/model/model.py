@@ -54,6 +54,7 @@ class Model(Layer):
     """
 
     __slots__ = ("_call",)  # what a call of the model calls, see the end of this file
+    _prepared: dict | None = None  # of a frozen model: weights in the form that kernels read fastest
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
         super().__init__(name)
@@ -235,7 +236,7 @@ class Model(Layer):
         inputs = [*graph.inputs, step] if training else graph.inputs
         shown = ", ".join(f"{dim} {size}" for dim, size in sizes.items())
         graph = Graph(inputs, graph.outputs, name=f"{self.name or 'model'}({shown})")
-        return BoundCall(self.settled(graph), self._rebind, self.runtime, _worded)
+        return BoundCall(self.settled(graph), self._rebind, self.runtime, _worded, prepared=self._prepared)
 
     def settled(self, graph: Graph) -> Graph:
         """A bound graph ready for its plan."""

@@ -6,15 +6,17 @@ The functions that users call stand in :mod:`mathnet.ops.convolution_forms`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mathnet.graph.op import Op, count, register
 from mathnet.graph.tensor import Spec, Tensor
-from mathnet.ops.convolution_algorithm import kernel_of
+from mathnet.ops.convolution_algorithm import keeps_transformed, kernel_of
 from mathnet.ops.matmul import ACTIVATION_CODES
 from mathnet.ops.windows import Padding, Pair, out_size
+from mathnet.ops.winograd_weights import transformed_weights
 
 
 def _taps(
@@ -141,9 +143,18 @@ class Conv2D(Convolution):
         fields = self.fields(
             x.shape, weight.shape, outputs[0].shape, bias=bias, activation=activation, **attrs
         )
+        groups, stride = attrs["groups"], attrs["stride"]
         if outputs[0].size:
-            operands = [x, weight] if bias is None else [x, weight, bias]
-            emit.kernel(kernel_of("forward", fields, exact), operands, outputs, **fields)
+            kernel = kernel_of("forward", fields, exact)
+            if keeps_transformed(kernel, fields):
+                transformed = emit.prepare(
+                    weight,
+                    (kernel, groups, stride),
+                    partial(transformed_weights, groups=groups, stride=stride[0]),
+                )
+                if transformed is not None:
+                    kernel, weight = f"{kernel}_prepared", transformed
+            emit.kernel(kernel, [x, weight] if bias is None else [x, weight, bias], outputs, **fields)
 
     def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
         bytes_moved = sum(count(s) * s.dtype.itemsize for s in (*inputs, *outputs))

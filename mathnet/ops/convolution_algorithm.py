@@ -16,6 +16,10 @@ from collections.abc import Mapping
 # The fewest channels of a group, in and out, with which the transforms cost less than they save, by stride.
 WINOGRAD_CHANNELS = {1: 16, 2: 32}
 
+# Weights by input channels up to which a frozen model keeps them transformed, four times as large: more are transformed
+# in the cache faster than they are read from memory.
+KEPT_WEIGHTS = 128 * 128
+
 
 def kernel_of(part: str, fields: Mapping[str, int], exact: bool = False) -> str:
     """The kernel for ``part`` ("forward", "backward_input" or "backward_weight") of the convolution with these descriptor fields.
@@ -47,4 +51,9 @@ def _products(size: int, stride: int) -> int:
     return min(four * -(-max(size - 3 * threes, 0) // 4) + three * threes for threes in range(4))
 
 
-__all__ = ["kernel_of"]
+def keeps_transformed(kernel: str, fields: Mapping[str, int]) -> bool:
+    """Whether a frozen model keeps the weights of this kernel transformed."""
+    return kernel == "winograd_forward" and fields["o"] * fields["c"] <= KEPT_WEIGHTS * fields["groups"]
+
+
+__all__ = ["keeps_transformed", "kernel_of"]

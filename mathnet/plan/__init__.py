@@ -25,12 +25,14 @@ def compile_graph(
     threads: int = 0,
     fusing: bool = True,
     workspaces: Any = None,
+    prepared: dict | None = None,
 ) -> Plan:
     """A new plan for a graph whose sizes are all known.
 
-    threads: 0 means the process's budget; flush: denormals count as zero.
+    threads: 0 means the process's budget; flush: denormals count as zero; prepared: given where weights never change, what kernels
+    made of them for this and other plans.
     """
-    return Plan(graph, name, flush, threads, fusing, workspaces)
+    return Plan(graph, name, flush, threads, fusing, workspaces, prepared)
 
 
 class PlanCache:

@@ -162,12 +162,16 @@ class Instruction:
 
 
 class Emitter:
-    """Collects instructions.  ``compile_body`` turns a Graph into a sub-plan for loops."""
+    """Collects instructions.
 
-    def __init__(self, compile_body: Callable | None = None) -> None:
+    compile_body: turns a Graph into a sub-plan for loops; prepared: see :meth:`prepare`, None where weights may be written to.
+    """
+
+    def __init__(self, compile_body: Callable | None = None, prepared: dict | None = None) -> None:
         self.instructions: list[Instruction] = []
         self.nodes: tuple[Node, ...] = ()  # what is being lowered now
         self._compile_body = compile_body
+        self._prepared = prepared
 
     def _add(self, instruction: Instruction) -> None:
         instruction.nodes = self.nodes
@@ -228,6 +232,23 @@ class Emitter:
             target_stride=t,
             source_offset=0,
             target_offset=0,
+        )
+
+    def prepare(self, weights: View, key: tuple, make: Callable[[np.ndarray], np.ndarray]) -> View | None:
+        """``make(weights)`` for weights that never change, made once for all plans of a frozen model; None for all others.
+
+        key: tells what ``make`` makes from the same weights.
+        """
+        memory = weights.buffer.array
+        if self._prepared is None or memory is None or not weights.dense:
+            return None
+        full = (id(memory), weights.offset, weights.shape, key)
+        if full not in self._prepared:
+            values = memory.reshape(-1)[weights.offset : weights.offset + weights.size]
+            self._prepared[full] = (memory, make(values.reshape(weights.shape)))
+        made = self._prepared[full][1]
+        return View(
+            Buffer("fixed", made.nbytes, array=made), 0, made.shape, dense_strides(made.shape), made.dtype
         )
 
     def fill(self, target: View, value: float) -> None:

@@ -34,10 +34,11 @@ class Lowering:
         captures: Sequence[Node],
         compile_body: Any,
         fusing: bool = True,
+        prepared: dict | None = None,
     ) -> None:
         self.graph = graph
         self._captures = {id(node): index for index, node in enumerate(captures)}
-        self.emit = Emitter(compile_body)
+        self.emit = Emitter(compile_body, None if graph.updates else prepared)
         self.units = partition(graph, fusing)
         self.views: dict[int, View] = {}
         self.kept: dict[int, tuple[View, ...]] = {}

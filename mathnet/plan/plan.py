@@ -34,6 +34,7 @@ class Plan:
         threads: int = 0,
         fusing: bool = True,
         workspaces: Any = None,
+        prepared: dict | None = None,
     ) -> None:
         self.graph, self.name = graph, name or graph.name
         for tensor in graph.inputs:
@@ -43,7 +44,7 @@ class Plan:
                     "bind the graph to sizes first"
                 )
         body = self._body(flush, threads, workspaces)
-        lowering = Lowering(simplify(graph), graph.captures, body, fusing)
+        lowering = Lowering(simplify(graph), graph.captures, body, fusing, prepared)
         draft = lowering.run()
         self.instructions = draft.instructions
         self.captures = [node.attrs["array"] for node in graph.captures]

@@ -178,3 +178,23 @@ def test_workspace_does_not_grow_with_the_picture(part, size, stride):
     kernel = kernels.kernel(f"winograd_{part}", "float32")
     f = geometry(8, 64, size, size, 64, (3, 3), (stride, stride), (1, 1, 1, 1))
     assert kernel.sizes(kernel.pack(**f)).scratch < 12 << 20
+
+
+@TABLES
+@pytest.mark.parametrize("stride", [1, 2])
+def test_transformed_weights_give_the_same_bits(isa, real, stride):
+    f = geometry(2, 20, 9, 11, 44, (3, 3), (stride, stride), (1, 1, 1, 1), groups=2)
+    table = kernels.load_table(isa, real)
+    x, w, shape = operands(f, "forward", np.random.default_rng(0), real)
+    prepare = table["winograd_weights"]
+    fields = {"groups": 2, "o": 44, "c": 10, "stride": stride}
+    for width in (2, 4, 8, 16, 32):
+        try:
+            panels = prepare.sizes(prepare.pack(width=width, **fields)).chunks
+            break
+        except ValueError:
+            continue
+    u = run(prepare, fields | {"width": width}, w, shape=(panels, 36, 10, width))
+    assert panels == 2 * -(-22 // width) and np.isfinite(u).all()
+    expected = run(table["winograd_forward"], f, x, w, shape=shape)
+    np.testing.assert_array_equal(run(table["winograd_forward_prepared"], f, x, u, shape=shape), expected)

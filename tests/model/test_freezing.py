@@ -124,6 +124,25 @@ def test_a_normalisation_goes_into_the_weights_before_it(shape, layers):
     assert len(instructions(frozen, 4)) == 1
 
 
+def test_frozen_convolutions_keep_transformed_weights():
+    mn.seed(0)
+    layers = [
+        mn.layers.Conv2D(20, 3, padding=1),
+        mn.layers.Conv2D(32, 3, strides=2, groups=1, activation="relu"),
+    ]
+    model = mn.Sequential([mn.layers.Conv2D(32, 3, padding=1), *layers], input_shape=(16, 9, 11))
+    frozen = model.freeze()
+    for batch in (3, 1):
+        x = RNG.standard_normal((batch, 16, 9, 11)).astype("float32")
+        np.testing.assert_array_equal(frozen(x), model(x))
+    plans = [frozen.bound({frozen.inputs[0].shape[0]: batch}).plan for batch in (1, 3)]
+    assert all(plan.explain().count("winograd_forward_prepared") == 2 for plan in plans)
+    assert len(frozen._prepared) == 2  # made once for all plans
+    assert "prepared" not in mn.function(model).plan(x).explain()
+    again = pickle.loads(pickle.dumps(frozen))
+    np.testing.assert_array_equal(again(x), model(x))
+
+
 def test_a_product_with_another_use_keeps_its_weights():
     mn.seed(0)
     x = mn.Input((4,), "float64")

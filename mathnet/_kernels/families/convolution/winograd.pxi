@@ -164,8 +164,8 @@ cdef void transform_weights(const real *w, int64_t o, int64_t c, bint phases, bi
 # ---- M and y ----
 
 cdef void multiply_points(const winograd_t *g, const winograd_scratch_t *s, const block_t *b, int64_t outputs,
-                          real *scratch) noexcept nogil:
-    """M = V U for every point of a block."""
+                          const real *u, int64_t u_point, real *scratch) noexcept nogil:
+    """M = V U for every point of a block.  u: [point][c][TILE_COLUMNS], u_point elements from one point to the next."""
     cdef tile_t t
     cdef int64_t point, tile, tiles, rows, k
     t.a_row, t.a_col, t.b_row, t.b_offset, t.b_columns = s.v_tile, 1, TILE_COLUMNS, NULL, TILE_COLUMNS
@@ -176,7 +176,7 @@ cdef void multiply_points(const winograd_t *g, const winograd_scratch_t *s, cons
         k = 0
         while k < g.c:
             t.k, t.resume = at_most(g.c - k, PANEL_K), k > 0
-            t.b = scratch + s.u + point * s.u_point + k * TILE_COLUMNS
+            t.b = u + point * u_point + k * TILE_COLUMNS
             tile = 0
             while tile < tiles:
                 rows = tile_rows(tiles - tile)
@@ -222,21 +222,32 @@ cdef void transform_output(const winograd_t *g, const winograd_scratch_t *s, con
         half += VL
 
 
-cdef void winograd_chunk(const winograd_t *g, bint transposed, const real *x, const real *w, const real *bias,
+cdef enum:
+    AS_IS, TRANSPOSED, PREPARED         # weights: w; w of the transpose; what winograd_weights made of w
+
+
+cdef void winograd_chunk(const winograd_t *g, int weights, const real *x, const real *w, const real *bias,
                          int64_t activation, real *y, int64_t chunk, real *scratch) noexcept nogil:
     """One piece of the outputs of one block of tiles of one group."""
     cdef winograd_scratch_t s = winograd_scratch(g)
     cdef block_t block = block_of(g, chunk % g.blocks)
     cdef int64_t piece = chunk // g.blocks % g.pieces, group = chunk // (g.blocks * g.pieces)
-    cdef int64_t o = piece * g.outputs, last = at_most(o + g.outputs, g.o), outputs
+    cdef int64_t o = piece * g.outputs, last = at_most(o + g.outputs, g.o), outputs, u_point = s.u_point
     cdef planes_t planes = input_planes(g, x + group * g.c * g.h * g.w)
+    cdef const real *u = scratch + s.u
     transform_planes(g, &planes, &block, scratch, s.v, s.v_tile, scratch + s.window)
-    w += group * g.o * g.c * TAPS_2D
     while o < last:
         outputs = at_most(last - o, TILE_COLUMNS)
-        transform_weights(w, g.c if transposed else g.o, g.o if transposed else g.c, g.phases, transposed, o, outputs,
-                          scratch + s.taps, scratch + s.u, s.u_point)
-        multiply_points(g, &s, &block, outputs, scratch)
+        if weights == PREPARED:
+            u_point = g.c * TILE_COLUMNS
+            u = w + (group * chunk_count(g.o, TILE_COLUMNS) + o // TILE_COLUMNS) * POINTS_2D * u_point
+        elif weights == TRANSPOSED:
+            transform_weights(w + group * g.o * g.c * TAPS_2D, g.c, g.o, g.phases, True, o, outputs, scratch + s.taps,
+                              scratch + s.u, s.u_point)
+        else:
+            transform_weights(w + group * g.o * g.c * TAPS_2D, g.o, g.c, g.phases, False, o, outputs, scratch + s.taps,
+                              scratch + s.u, s.u_point)
+        multiply_points(g, &s, &block, outputs, u, u_point, scratch)
         transform_output(g, &s, &block, outputs, bias + group * g.o + o if bias != NULL else NULL, activation,
                          y + (group * g.o + o) * g.out_h * g.out_w, scratch)
         o += TILE_COLUMNS
@@ -251,17 +262,27 @@ cdef void winograd_forward_sizes(const void *descriptor, mn_sizes *out) noexcept
         winograd_sizes(&g, out)
 
 
+cdef int winograd_forward_with(int weights, const void *descriptor, operand_t *operands, int chunk,
+                               void *scratch) noexcept nogil:
+    cdef const conv2d_t *d = <const conv2d_t *>descriptor
+    cdef winograd_t g = winograd_forward_of(d)
+    winograd_chunk(&g, weights, <const real *>operands[0], <const real *>operands[1],
+                   <const real *>operands[2] if d.bias else NULL, d.activation, <real *>operands[2 + d.bias], chunk,
+                   <real *>scratch)
+    return MN_OK
+
+
 cdef int winograd_forward(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
     """y = activation(x * w + bias) with 3x3 kernels and stride 1 or 2.
 
     Operands: x (n, c, h, w), w (o, c/groups, 3, 3), [bias (o)]  IN; y (n, o, out_h, out_w)  OUT.
     """
-    cdef const conv2d_t *d = <const conv2d_t *>descriptor
-    cdef winograd_t g = winograd_forward_of(d)
-    winograd_chunk(&g, False, <const real *>operands[0], <const real *>operands[1],
-                   <const real *>operands[2] if d.bias else NULL, d.activation, <real *>operands[2 + d.bias], chunk,
-                   <real *>scratch)
-    return MN_OK
+    return winograd_forward_with(AS_IS, descriptor, operands, chunk, scratch)
+
+
+cdef int winograd_forward_prepared(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
+    """The same with the result of winograd_weights in place of w."""
+    return winograd_forward_with(PREPARED, descriptor, operands, chunk, scratch)
 
 
 cdef void winograd_backward_input_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
@@ -280,15 +301,57 @@ cdef int winograd_backward_input(const void *descriptor, operand_t *operands, in
     """
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef winograd_t g = winograd_backward_input_of(d)
-    winograd_chunk(&g, True, <const real *>operands[0], <const real *>operands[1], NULL, NO_ACTIVATION,
+    winograd_chunk(&g, TRANSPOSED, <const real *>operands[0], <const real *>operands[1], NULL, NO_ACTIVATION,
                    <real *>operands[2], chunk, <real *>scratch)
+    return MN_OK
+
+
+# ---- weights of frozen models ----
+
+ctypedef struct winograd_weights_t:
+    int64_t groups, o, c            # w (o, c, 3, 3): c is that of a group
+    int64_t stride
+    int64_t width                   # columns of a panel; must be what multiply_points reads
+
+
+cdef void winograd_weights_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
+    cdef const winograd_weights_t *d = <const winograd_weights_t *>descriptor
+    reject(out)
+    if (d.width != TILE_COLUMNS or not 1 <= d.stride <= 2 or d.groups <= 0 or d.o < 0 or d.c <= 0
+            or d.o % d.groups != 0):
+        return
+    out.chunks = d.groups * chunk_count(d.o // d.groups, TILE_COLUMNS)
+    out.scratch = TAPS_2D * TAPS_AT_ONCE * VL * <int64_t>sizeof(real)
+    out.work = 100 + <double>d.o * d.c * sizeof(real)
+
+
+cdef int winograd_weights_run(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
+    """U: transformed weights in panels of `width` outputs, zero in the columns beyond the last.
+
+    Operands: w (o, c, 3, 3)  IN; u (groups * panels, 36, c, width)  OUT.
+    """
+    cdef const winograd_weights_t *d = <const winograd_weights_t *>descriptor
+    cdef int64_t o = d.o // d.groups, panels = chunk_count(o, TILE_COLUMNS), first = chunk % panels * TILE_COLUMNS
+    cdef real *u = <real *>operands[1] + chunk * POINTS_2D * d.c * TILE_COLUMNS
+    fill_row(u, POINTS_2D * d.c * TILE_COLUMNS, 0)
+    transform_weights(<const real *>operands[0] + chunk // panels * o * d.c * TAPS_2D, o, d.c, d.stride == 2, False, first,
+                      at_most(o - first, TILE_COLUMNS), <real *>scratch, u, d.c * TILE_COLUMNS)
     return MN_OK
 
 
 cdef int register_winograd() except -1:
     cdef conv2d_t d
+    cdef winograd_weights_t weights
     add_kernel("winograd_forward", winograd_forward, winograd_forward_sizes, &d, sizeof(d), 0)
     add_conv2d_fields(&d)
+    add_kernel("winograd_forward_prepared", winograd_forward_prepared, winograd_forward_sizes, &d, sizeof(d), 0)
+    add_conv2d_fields(&d)
+    add_kernel("winograd_weights", winograd_weights_run, winograd_weights_sizes, &weights, sizeof(weights), 0)
+    add_integers("groups", &weights.groups, 1)
+    add_integers("o", &weights.o, 1)
+    add_integers("c", &weights.c, 1)
+    add_integers("stride", &weights.stride, 1)
+    add_integers("width", &weights.width, 1)
     add_kernel("winograd_backward_input", winograd_backward_input, winograd_backward_input_sizes, &d, sizeof(d), 0)
     add_conv2d_fields(&d)
     add_kernel("winograd_backward_weight", winograd_backward_weight, winograd_backward_weight_sizes, &d, sizeof(d), 0)
