@@ -3,7 +3,8 @@
 All kernel tables come from the single source ``mathnet/_kernels/table.pyx``.  Cython refuses two
 extensions that name one source file, so each table gets a copy of it, under its own name, in the build folder.
 ``MATHNET_BUILD_ISA=avx2`` (a comma-separated list) builds only those tables; ``MATHNET_DEBUG=1`` builds with bounds checks;
-``MATHNET_BUILD_JOBS=2`` compiles that many extensions at a time.
+``MATHNET_SANITIZE=address,undefined`` builds with the compiler's sanitizers; ``MATHNET_BUILD_JOBS=2`` compiles that many
+extensions at a time.
 """
 
 import os
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parent
 KERNELS = Path("mathnet/_kernels")
 GENERATED = Path("build/kernel_tables")
 DEBUG = os.environ.get("MATHNET_DEBUG") == "1"
+SANITIZERS = os.environ.get("MATHNET_SANITIZE", "")
 JOBS = int(os.environ.get("MATHNET_BUILD_JOBS") or 1)
 
 # -ffast-math would be faster still and wrong; contraction is off so that bits never depend on the compiler's mood.
@@ -31,9 +33,30 @@ FLAGS = [
     "-std=gnu11",
 ]
 # Python's own flags ask for debug information, which would be nine tenths of the installed size.
-FLAGS += ["-g"] if DEBUG else ["-g0"]
-X86 = platform.machine().lower() in ("x86_64", "amd64")
-ISA_FLAGS = {"baseline": [], **({"avx2": ["-mavx2", "-mfma"]} if X86 else {})}
+FLAGS += ["-g"] if DEBUG or SANITIZERS else ["-g0"]
+LINK_FLAGS = []
+if SANITIZERS:
+    LINK_FLAGS += [f"-fsanitize={SANITIZERS}"]
+    # The first finding ends the process; -O1 keeps the instrumented code quick to compile.
+    FLAGS += [*LINK_FLAGS, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1"]
+
+#: The instruction sets of each processor family.  NEON is part of every AArch64, so there it takes the baseline's place.
+ISA_FLAGS_OF = {
+    "x86_64": {
+        "baseline": [],
+        "avx2": ["-mavx2", "-mfma"],
+        "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"],
+    },
+    "aarch64": {"neon": []},
+}
+#: Built only when named: the AVX-512 code with its intrinsics emulated by SIMDe, for tests on machines without them.
+EMULATED = {
+    "x86_64": {"wide": ["-O1", "-mavx2", "-mfma", "-Wno-psabi", "-include", "tests/kernels/avx512_emulated.h"]},
+}
+# _PYTHON_HOST_PLATFORM is how Python's own build and setuptools are told of another machine than this.
+MACHINE = (os.environ.get("_PYTHON_HOST_PLATFORM") or platform.machine()).lower().rpartition("-")[2]
+MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(MACHINE, MACHINE)
+ISA_FLAGS = ISA_FLAGS_OF.get(MACHINE, {"baseline": []})
 REALS = {"f32": [], "f64": [("MN_REAL_IS_DOUBLE", "1")]}
 
 
@@ -42,6 +65,7 @@ def chosen_isas() -> list[str]:
     if not wanted:
         return list(ISA_FLAGS)
     names = [name.strip() for name in wanted.split(",")]
+    ISA_FLAGS.update(EMULATED.get(MACHINE, {}))
     for name in names:
         if name not in ISA_FLAGS:
             raise SystemExit(
@@ -73,6 +97,7 @@ def kernel_tables() -> list[Extension]:
                     include_dirs=[str(KERNELS)],
                     define_macros=[("MN_ISA_NAME", f'"{isa}"'), *macros],
                     extra_compile_args=FLAGS + ISA_FLAGS[isa],
+                    extra_link_args=LINK_FLAGS,
                     depends=families,
                 )
             )
@@ -85,6 +110,7 @@ def dispatch() -> Extension:
         [str(KERNELS / "dispatch.pyx")],
         include_dirs=[str(KERNELS)],
         extra_compile_args=FLAGS,
+        extra_link_args=LINK_FLAGS,
         depends=[str(KERNELS / name) for name in ("abi.h", "cpu.h", "opcodes.h")],
     )
 
@@ -96,7 +122,7 @@ def runner() -> Extension:
         include_dirs=[str(KERNELS), numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=FLAGS,
-        extra_link_args=["-pthread"],
+        extra_link_args=[*LINK_FLAGS, "-pthread"],
         depends=[
             *(str(KERNELS / name) for name in ("abi.h", "float_mode.h", "thread_pool.h")),
             *(str(path.relative_to(ROOT)) for path in sorted((ROOT / KERNELS / "execution").glob("*.pxi"))),

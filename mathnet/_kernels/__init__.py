@@ -1,7 +1,8 @@
 """Kernels: which instruction set is used, and how to find and pack a kernel.
 
 A kernel table is an extension module for one instruction set and one real type (``avx2_f32``, …).  The best
-instruction set this processor has is chosen at import; ``MATHNET_ISA=baseline`` (or ``avx2``) forces one.
+instruction set this processor has is chosen at import; ``MATHNET_ISA`` forces another: ``avx512``, ``avx2`` or
+``baseline`` (SSE2) on x86-64; an AArch64 has ``neon`` only.
 
 >>> fill = kernel("fill", "float32")
 >>> packed = fill.pack(n=10, itemsize=4, value=0)
@@ -40,8 +41,8 @@ __all__ = [
     "load_table",
 ]
 
-#: Instruction sets, best first.
-INSTRUCTION_SETS = ("avx2", "baseline")
+#: Instruction sets, best first.  "wide" emulates AVX-512, for tests on machines without it; no installation has it.
+INSTRUCTION_SETS = ("avx512", "avx2", "neon", "baseline", "wide")
 REALS = {"float32": "f32", "float64": "f64"}
 
 _tables: dict[tuple[str, str], dict[str, Kernel]] = {}

@@ -1,29 +1,31 @@
-/* Vectors of real numbers, one width per instruction set: the only file with intrinsics and vector attributes.
+/* Vectors of real numbers, one width per instruction set.
 
    mn_real   float, or double when MN_REAL_IS_DOUBLE is defined
    mn_vec    VL reals; + - * / and unary - work on it, also with a scalar on one side
    mn_ivec   VL integers of the same width; & | ^ ~ + - << >> work on it; as a mask each lane is 0 or -1
 
-   All results are lane by lane and the same for every lane, so a tail may run on padded lanes.  A new instruction
-   set adds its section below: everything it leaves out falls back to portable code. */
+   All results are lane by lane and the same for every lane, so a tail may run on padded lanes.  This header and the
+   simd_*.h that it includes are the only files with intrinsics and vector attributes.  Each simd_*.h serves one family
+   of processors; what it leaves out is portable code below, which needs nothing but the compiler's vector types. */
 #ifndef MN_SIMD_H
 #define MN_SIMD_H
 
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
-#if defined(__AVX2__)
+/* MN_EMULATED_AVX512: the intrinsics come from elsewhere, to run the code on any machine (for tests). */
+#if defined(__AVX512F__) || defined(MN_EMULATED_AVX512)
+#define MN_VECTOR_BYTES 64
+#elif defined(__AVX2__)
 #define MN_VECTOR_BYTES 32
 #else
 #define MN_VECTOR_BYTES 16
 #endif
 
-#if defined(__FMA__)
-#define MN_HAS_FMA 1
+#if defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #ifdef MN_REAL_IS_DOUBLE
@@ -59,30 +61,7 @@ typedef mn_real mn_vec_in_memory
 typedef mn_int mn_ivec_in_memory
     __attribute__((vector_size(MN_VECTOR_BYTES), aligned(sizeof(mn_real)), may_alias));
 
-/* MN_X86(min) is _mm256_min_ps, _mm_min_pd, … */
-#define MN_PASTE_(prefix, stem, suffix) prefix##stem##suffix
-#define MN_PASTE(prefix, stem, suffix) MN_PASTE_(prefix, stem, suffix)
-#if defined(__AVX2__)
-#define MN_X86_PREFIX _mm256_
-#ifdef MN_REAL_IS_DOUBLE
-#define MN_X86_VEC __m256d
-#else
-#define MN_X86_VEC __m256
-#endif
-#else
-#define MN_X86_PREFIX _mm_
-#ifdef MN_REAL_IS_DOUBLE
-#define MN_X86_VEC __m128d
-#else
-#define MN_X86_VEC __m128
-#endif
-#endif
-#ifdef MN_REAL_IS_DOUBLE
-#define MN_X86_SUFFIX _pd
-#else
-#define MN_X86_SUFFIX _ps
-#endif
-#define MN_X86(stem) MN_PASTE(MN_X86_PREFIX, stem, MN_X86_SUFFIX)
+typedef uint64_t mn_wordvec __attribute__((vector_size(MN_VECTOR_BYTES)));
 
 /* ---- memory ---- */
 
@@ -110,77 +89,45 @@ MN_INLINE mn_ivec v_first_lanes(int n) /* -1 in the first n lanes, 0 in the othe
     return lane < (mn_ivec){0} + (mn_int)n;
 }
 
+#if defined(__SSE2__)
+#include "simd_x86.h"
+#elif defined(__aarch64__)
+#include "simd_arm.h"
+#endif
+
 /* The first n lanes (0 <= n <= VL) from memory, 0 in the others; reads nothing beyond them. */
+#ifndef v_load_partial
 MN_INLINE mn_vec v_load_partial(const mn_real *p, int n)
 {
-#if defined(__AVX2__) && defined(MN_REAL_IS_DOUBLE)
-    return (mn_vec)_mm256_maskload_pd(p, (__m256i)v_first_lanes(n));
-#elif defined(__AVX2__)
-    return (mn_vec)_mm256_maskload_ps(p, (__m256i)v_first_lanes(n));
-#else
     mn_vec v = {0};
     for (int i = 0; i < VL; i++)
         if (i < n)
             v[i] = p[i];
     return v;
-#endif
 }
+#endif
 
-/* Stores the first n lanes (0 <= n <= VL); writes nothing beyond them.  In halves, because a masked store is
-   microcode on AMD (some 15 cycles) and is not forwarded to a load that follows. */
+/* Stores the first n lanes (0 <= n <= VL); writes nothing beyond them. */
+#ifndef v_store_partial
 MN_INLINE void v_store_partial(mn_real *p, mn_vec v, int n)
 {
-#if defined(__AVX2__) && defined(MN_REAL_IS_DOUBLE)
-    if (n >= 4) {
-        v_store(p, v);
-        return;
-    }
-    __m128d half = _mm256_castpd256_pd128((__m256d)v);
-    if (n & 2) {
-        _mm_storeu_pd(p, half);
-        p += 2;
-        half = _mm256_extractf128_pd((__m256d)v, 1);
-    }
-    if (n & 1)
-        _mm_store_sd(p, half);
-#elif defined(__AVX2__)
-    if (n >= 8) {
-        v_store(p, v);
-        return;
-    }
-    __m128 half = _mm256_castps256_ps128((__m256)v);
-    if (n & 4) {
-        _mm_storeu_ps(p, half);
-        p += 4;
-        half = _mm256_extractf128_ps((__m256)v, 1);
-    }
-    if (n & 2) {
-        _mm_storel_pi((__m64 *)p, half);
-        p += 2;
-        half = _mm_movehl_ps(half, half);
-    }
-    if (n & 1)
-        _mm_store_ss(p, half);
-#else
     for (int i = 0; i < VL; i++)
         if (i < n)
             p[i] = v[i];
-#endif
 }
+#endif
 
 /* ---- whole vectors ---- */
 
+#ifndef v_splat
 MN_INLINE mn_vec v_splat(mn_real x)
 {
-#if defined(__SSE2__)
-    return (mn_vec)MN_X86(set1)(x);
-#else
     mn_vec v;
     for (int i = 0; i < VL; i++)
         v[i] = x;
     return v;
-#endif
 }
+#endif
 
 MN_INLINE mn_ivec v_isplat(mn_int x)
 {
@@ -208,14 +155,12 @@ MN_INLINE mn_ivec v_ge(mn_vec a, mn_vec b) { return (mn_ivec)(a >= b); }
 MN_INLINE mn_ivec v_isnan(mn_vec a) { return (mn_ivec)(a != a); }
 
 /* mask ? a : b, lane by lane */
+#ifndef v_select
 MN_INLINE mn_vec v_select(mn_ivec mask, mn_vec a, mn_vec b)
 {
-#if defined(__AVX2__)
-    return (mn_vec)MN_X86(blendv)((MN_X86_VEC)b, (MN_X86_VEC)a, (MN_X86_VEC)mask);
-#else
     return (mn_vec)(((mn_ivec)a & mask) | ((mn_ivec)b & ~mask));
-#endif
 }
+#endif
 
 /* The first n lanes from memory as v_load_partial does, missing in the others */
 MN_INLINE mn_vec v_load_partial_or(const mn_real *p, int n, mn_real missing)
@@ -229,70 +174,58 @@ MN_INLINE mn_vec v_and(mn_ivec mask, mn_vec a)
     return (mn_vec)((mn_ivec)a & mask);
 }
 
+#ifndef v_any
 MN_INLINE int v_any(mn_ivec mask)
 {
-#if defined(__SSE2__)
-    return MN_X86(movemask)((MN_X86_VEC)mask) != 0;
-#else
     mn_int any = 0;
     for (int i = 0; i < VL; i++)
         any |= mask[i];
     return any != 0;
-#endif
 }
+#endif
 
 /* ---- arithmetic ---- */
 
 /* a*b + c, rounded once where the instruction set has it, else twice: explicit, so bits never depend on the compiler. */
+#ifndef v_fma
 MN_INLINE mn_vec v_fma(mn_vec a, mn_vec b, mn_vec c)
 {
-#if defined(MN_HAS_FMA)
-    return (mn_vec)MN_X86(fmadd)((MN_X86_VEC)a, (MN_X86_VEC)b, (MN_X86_VEC)c);
-#else
     return a * b + c;
-#endif
 }
+#endif
 
 /* c - a*b */
+#ifndef v_fnma
 MN_INLINE mn_vec v_fnma(mn_vec a, mn_vec b, mn_vec c)
 {
-#if defined(MN_HAS_FMA)
-    return (mn_vec)MN_X86(fnmadd)((MN_X86_VEC)a, (MN_X86_VEC)b, (MN_X86_VEC)c);
-#else
     return c - a * b;
-#endif
 }
+#endif
 
 /* a < b ? a : b: where a or b is NaN the result is b */
+#ifndef v_min
 MN_INLINE mn_vec v_min(mn_vec a, mn_vec b)
 {
-#if defined(__SSE2__)
-    return (mn_vec)MN_X86(min)((MN_X86_VEC)a, (MN_X86_VEC)b);
-#else
     return v_select(v_lt(a, b), a, b);
-#endif
 }
+#endif
 
 /* a > b ? a : b: where a or b is NaN the result is b */
+#ifndef v_max
 MN_INLINE mn_vec v_max(mn_vec a, mn_vec b)
 {
-#if defined(__SSE2__)
-    return (mn_vec)MN_X86(max)((MN_X86_VEC)a, (MN_X86_VEC)b);
-#else
     return v_select(v_gt(a, b), a, b);
-#endif
 }
+#endif
 
+#ifndef v_sqrt
 MN_INLINE mn_vec v_sqrt(mn_vec a)
 {
-#if defined(__SSE2__)
-    return (mn_vec)MN_X86(sqrt)((MN_X86_VEC)a);
-#else
     for (int i = 0; i < VL; i++)
         a[i] = sizeof(mn_real) == 8 ? __builtin_sqrt(a[i]) : __builtin_sqrtf((float)a[i]);
     return a;
-#endif
 }
+#endif
 
 MN_INLINE mn_vec v_abs(mn_vec a)
 {
@@ -312,43 +245,33 @@ MN_INLINE mn_vec v_copysign(mn_vec a, mn_vec b)
 
 /* ---- 64-bit words, for random numbers: the same in both real types ---- */
 
-typedef uint64_t mn_wordvec __attribute__((vector_size(MN_VECTOR_BYTES)));
-
 /* The products of the lower 32 bits of each lane; the upper 32 bits of a do not matter. */
+#ifndef v_multiply_words
 MN_INLINE mn_wordvec v_multiply_words(mn_wordvec a, uint32_t b)
 {
-#if defined(__AVX2__)
-    return (mn_wordvec)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(b));
-#elif defined(__SSE2__)
-    return (mn_wordvec)_mm_mul_epu32((__m128i)a, _mm_set1_epi64x(b));
-#else
     return (a & 0xFFFFFFFFu) * b;
-#endif
 }
+#endif
 
 /* ---- rounding and conversion ---- */
 
 /* To the nearest integer, ties to even; keeps -0, ±inf and NaN. */
+#ifndef v_round
 MN_INLINE mn_vec v_round(mn_vec a)
 {
-#if defined(__SSE4_1__)
-    return (mn_vec)MN_X86(round)((MN_X86_VEC)a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-#else
     const mn_real shift = (mn_real)((mn_int)1 << MN_MANTISSA_BITS); /* from here on every number is an integer */
     mn_vec size = v_abs(a);
     return v_select(v_lt(size, v_splat(shift)), v_copysign((size + shift) - shift, a), a);
-#endif
 }
+#endif
 
+#ifndef v_floor
 MN_INLINE mn_vec v_floor(mn_vec a)
 {
-#if defined(__SSE4_1__)
-    return (mn_vec)MN_X86(floor)((MN_X86_VEC)a);
-#else
     mn_vec nearest = v_round(a);
     return v_copysign(nearest - v_and(v_gt(nearest, a), v_splat(1)), a);
-#endif
 }
+#endif
 
 MN_INLINE mn_vec v_ceil(mn_vec a)
 {
@@ -380,25 +303,44 @@ MN_INLINE mn_vec v_from_int(mn_ivec a)
 
 /* ---- across lanes ---- */
 
+/* MN_SHUFFLE(a, b, lane, s): lane(0, s), lane(1, s), … are the numbers of lanes of a and, from VL on, of b. */
+#if VL == 16
+#define MN_EACH_LANE(f, s)                                                                                           \
+    f(0, s), f(1, s), f(2, s), f(3, s), f(4, s), f(5, s), f(6, s), f(7, s), f(8, s), f(9, s), f(10, s), f(11, s),    \
+        f(12, s), f(13, s), f(14, s), f(15, s)
+#elif VL == 8
+#define MN_EACH_LANE(f, s) f(0, s), f(1, s), f(2, s), f(3, s), f(4, s), f(5, s), f(6, s), f(7, s)
+#elif VL == 4
+#define MN_EACH_LANE(f, s) f(0, s), f(1, s), f(2, s), f(3, s)
+#else
+#define MN_EACH_LANE(f, s) f(0, s), f(1, s)
+#endif
+#define MN_SHUFFLE(a, b, lane, s) __builtin_shufflevector(a, b, MN_EACH_LANE(lane, s))
+
+#define MN_UPPER_LANE(i, half) ((i) | (half))
+#define MN_EVEN_LANE(i, s) (2 * (i))
+#define MN_ODD_LANE(i, s) (2 * (i) + 1)
+#define MN_ZIP_LANE(i, first) (((i) & 1 ? VL : 0) + (i) / 2 + (first))
+#define MN_KEEP_LOW_LANE(i, step) ((i) & (step) ? VL + (i) - (step) : (i))
+#define MN_KEEP_HIGH_LANE(i, step) ((i) & (step) ? VL + (i) : (i) + (step))
+
 /* Lane i of the result is lane i + half of v, for i < half; the other lanes are unspecified.  half is a constant. */
 MN_INLINE mn_vec v_upper(mn_vec v, int half)
 {
-#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector) && VL == 8
-    if (half == 4)
-        return __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7);
-    if (half == 2)
-        return __builtin_shufflevector(v, v, 2, 3, 2, 3, 6, 7, 6, 7);
-    return __builtin_shufflevector(v, v, 1, 1, 3, 3, 5, 5, 7, 7);
-#elif defined(__has_builtin) && __has_builtin(__builtin_shufflevector) && VL == 4
-    if (half == 2)
-        return __builtin_shufflevector(v, v, 2, 3, 2, 3);
-    return __builtin_shufflevector(v, v, 1, 1, 3, 3);
-#else
-    mn_vec upper = v;
-    for (int i = 0; i < half; i++)
-        upper[i] = v[i + half];
-    return upper;
+    (void)half; /* where 1 is the only one */
+#if VL > 8
+    if (half == 8)
+        return MN_SHUFFLE(v, v, MN_UPPER_LANE, 8);
 #endif
+#if VL > 4
+    if (half == 4)
+        return MN_SHUFFLE(v, v, MN_UPPER_LANE, 4);
+#endif
+#if VL > 2
+    if (half == 2)
+        return MN_SHUFFLE(v, v, MN_UPPER_LANE, 2);
+#endif
+    return MN_SHUFFLE(v, v, MN_UPPER_LANE, 1);
 }
 
 /* The sum of all lanes: lower half + upper half, again and again. */
@@ -419,138 +361,78 @@ MN_INLINE mn_real v_hmax(mn_vec v)
     return v[0];
 }
 
-/* Transposes VL vectors of VL lanes in place. */
+/* Transposes VL vectors of VL lanes in place: blocks of 1, 2, 4, … lanes off the diagonal change places. */
+#ifndef v_transpose
+#define MN_EXCHANGE(step)                                                                                            \
+    _Pragma("GCC unroll 16") for (int i = 0; i < VL; i++) if (!(i & (step)))                                         \
+    {                                                                                                                \
+        const mn_vec low = r[i], high = r[i + (step)];                                                               \
+        r[i] = MN_SHUFFLE(low, high, MN_KEEP_LOW_LANE, step);                                                        \
+        r[i + (step)] = MN_SHUFFLE(low, high, MN_KEEP_HIGH_LANE, step);                                              \
+    }
+
 MN_INLINE void v_transpose(mn_vec r[VL])
 {
-#if defined(__AVX2__) && !defined(MN_REAL_IS_DOUBLE)
-    __m256 t[8], u[8];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        t[2 * i] = _mm256_unpacklo_ps((__m256)r[2 * i], (__m256)r[2 * i + 1]);
-        t[2 * i + 1] = _mm256_unpackhi_ps((__m256)r[2 * i], (__m256)r[2 * i + 1]);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < 8; i += 4) {
-        u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
-        u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xEE);
-        u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-        u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xEE);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        r[i] = (mn_vec)_mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
-        r[i + 4] = (mn_vec)_mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
-    }
-#elif defined(__AVX2__)
-    __m256d t0 = _mm256_unpacklo_pd((__m256d)r[0], (__m256d)r[1]), t1 = _mm256_unpackhi_pd((__m256d)r[0], (__m256d)r[1]);
-    __m256d t2 = _mm256_unpacklo_pd((__m256d)r[2], (__m256d)r[3]), t3 = _mm256_unpackhi_pd((__m256d)r[2], (__m256d)r[3]);
-    r[0] = (mn_vec)_mm256_permute2f128_pd(t0, t2, 0x20);
-    r[1] = (mn_vec)_mm256_permute2f128_pd(t1, t3, 0x20);
-    r[2] = (mn_vec)_mm256_permute2f128_pd(t0, t2, 0x31);
-    r[3] = (mn_vec)_mm256_permute2f128_pd(t1, t3, 0x31);
-#elif defined(__SSE2__) && !defined(MN_REAL_IS_DOUBLE)
-    _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]);
-#elif defined(__SSE2__)
-    __m128d low = _mm_unpacklo_pd((__m128d)r[0], (__m128d)r[1]);
-    r[1] = (mn_vec)_mm_unpackhi_pd((__m128d)r[0], (__m128d)r[1]);
-    r[0] = (mn_vec)low;
-#else
-    for (int i = 0; i < VL; i++)
-        for (int j = 0; j < i; j++) {
-            mn_real swap = r[i][j];
-            r[i][j] = r[j][i];
-            r[j][i] = swap;
-        }
+    MN_EXCHANGE(1)
+#if VL > 2
+    MN_EXCHANGE(2)
+#endif
+#if VL > 4
+    MN_EXCHANGE(4)
+#endif
+#if VL > 8
+    MN_EXCHANGE(8)
 #endif
 }
+#endif
 
 /* r[j] lane i = source[i * row + j]: VL rows of VL elements, transposed as they come from memory. */
-MN_INLINE void v_load_transposed(const mn_real *source, int64_t row, mn_vec r[VL])
+#ifndef v_load_transposed
+MN_INLINE void v_load_transposed(const mn_real *source, int64_t row, mn_vec *r)
 {
-#if defined(__AVX2__) && !defined(MN_REAL_IS_DOUBLE)
-    /* The upper half of each register is filled by the load, which saves the eight slowest of 24 shuffles. */
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; half++) {
-        __m256 q[4], t[4];
-        const mn_real *p = source + 4 * half;
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
-            q[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + i * row)),
-                                        _mm_loadu_ps(p + (i + 4) * row), 1);
-        t[0] = _mm256_unpacklo_ps(q[0], q[1]);
-        t[1] = _mm256_unpackhi_ps(q[0], q[1]);
-        t[2] = _mm256_unpacklo_ps(q[2], q[3]);
-        t[3] = _mm256_unpackhi_ps(q[2], q[3]);
-        r[4 * half] = (mn_vec)_mm256_shuffle_ps(t[0], t[2], 0x44);
-        r[4 * half + 1] = (mn_vec)_mm256_shuffle_ps(t[0], t[2], 0xEE);
-        r[4 * half + 2] = (mn_vec)_mm256_shuffle_ps(t[1], t[3], 0x44);
-        r[4 * half + 3] = (mn_vec)_mm256_shuffle_ps(t[1], t[3], 0xEE);
-    }
-#else
 #pragma GCC unroll 16
     for (int i = 0; i < VL; i++)
         r[i] = v_load(source + i * row);
     v_transpose(r);
-#endif
 }
+#endif
 
 /* ---- pairs and bytes in memory ---- */
-
-#if VL == 8
-#define MN_EVEN 0, 2, 4, 6, 8, 10, 12, 14
-#define MN_ODD 1, 3, 5, 7, 9, 11, 13, 15
-#define MN_ZIP_LOW 0, 8, 1, 9, 2, 10, 3, 11
-#define MN_ZIP_HIGH 4, 12, 5, 13, 6, 14, 7, 15
-#elif VL == 4
-#define MN_EVEN 0, 2, 4, 6
-#define MN_ODD 1, 3, 5, 7
-#define MN_ZIP_LOW 0, 4, 1, 5
-#define MN_ZIP_HIGH 2, 6, 3, 7
-#elif VL == 2
-#define MN_EVEN 0, 2
-#define MN_ODD 1, 3
-#define MN_ZIP_LOW 0, 2
-#define MN_ZIP_HIGH 1, 3
-#endif
 
 /* Of 2*VL elements: those at even places, and those at odd places. */
 MN_INLINE void v_load_pairs(const mn_real *p, mn_vec *even, mn_vec *odd)
 {
     const mn_vec low = v_load(p), high = v_load(p + VL);
-    *even = __builtin_shufflevector(low, high, MN_EVEN);
-    *odd = __builtin_shufflevector(low, high, MN_ODD);
+    *even = MN_SHUFFLE(low, high, MN_EVEN_LANE, );
+    *odd = MN_SHUFFLE(low, high, MN_ODD_LANE, );
 }
 
 /* even[0], odd[0], even[1], odd[1], … */
 MN_INLINE void v_store_pairs(mn_real *p, mn_vec even, mn_vec odd)
 {
-    v_store(p, __builtin_shufflevector(even, odd, MN_ZIP_LOW));
-    v_store(p + VL, __builtin_shufflevector(even, odd, MN_ZIP_HIGH));
+    v_store(p, MN_SHUFFLE(even, odd, MN_ZIP_LANE, 0));
+    v_store(p + VL, MN_SHUFFLE(even, odd, MN_ZIP_LANE, VL / 2));
 }
+
+typedef uint8_t mn_bytes __attribute__((vector_size(VL)));
 
 /* VL integers 0 … 255 as bytes. */
+#ifndef v_store_bytes
 MN_INLINE void v_store_bytes(uint8_t *p, mn_ivec v)
 {
-#if defined(__AVX2__) && !defined(MN_REAL_IS_DOUBLE)
-    __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
-    _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(words, words));
-#else
-    for (int i = 0; i < VL; i++)
-        p[i] = (uint8_t)v[i];
-#endif
+    const mn_bytes bytes = __builtin_convertvector(v, mn_bytes);
+    memcpy(p, &bytes, VL);
 }
+#endif
 
 /* VL bytes as integers. */
+#ifndef v_load_bytes
 MN_INLINE mn_ivec v_load_bytes(const uint8_t *p)
 {
-#if defined(__AVX2__) && !defined(MN_REAL_IS_DOUBLE)
-    return (mn_ivec)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
-#else
-    mn_ivec v;
-    for (int i = 0; i < VL; i++)
-        v[i] = p[i];
-    return v;
-#endif
+    mn_bytes bytes;
+    memcpy(&bytes, p, VL);
+    return __builtin_convertvector(bytes, mn_ivec);
 }
+#endif
 
 #endif

@@ -6,17 +6,29 @@
    strides of A or the number of columns: blocking never shows in the bits.  Columns beyond the last are computed by
    the same code on zero lanes and not stored.
 
-   A tile of 6 rows and 2 vectors fills the 16 registers of SSE2 and AVX2: 12 accumulators, 2 vectors of B, one
-   element of A (and one product, where nothing is fused).  It reaches 95 % of the peak of an AVX2 core. */
+   The largest tile fills the registers with accumulators, the vectors of a row of B, and one element of A (and one
+   product, where nothing is fused), and has more chains than the multiply-adds that are under way at a time. */
 #ifndef MN_TILE_H
 #define MN_TILE_H
 
 #include "simd.h"
 #include "vector_math.h"
 
+#if MN_VECTOR_BYTES == 64 /* AVX-512, 32 registers: 28 + 2 + 1 */
+#define MN_TILE_ROWS 14
+#define MN_TILE_VECTORS 2
+#define MN_TILE_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#elif defined(__aarch64__) /* NEON, 32 registers: 24 + 4 + 1 */
+#define MN_TILE_ROWS 6
+#define MN_TILE_VECTORS 4
+#define MN_TILE_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#else /* SSE2 and AVX2, 16 registers: 12 + 2 + 1 (+ 1); 95 % of the peak of an AVX2 core */
 #define MN_TILE_ROWS 6
 #define MN_TILE_VECTORS 2
+#define MN_TILE_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#endif
 #define MN_TILE_COLUMNS (MN_TILE_VECTORS * VL)
+#define MN_PANEL_ROWS (32768 / (MN_TILE_COLUMNS * (int)sizeof(mn_real))) /* of a panel of B: the first-level cache */
 #define MN_STRIP_VECTORS 8
 #define MN_ROWS_AHEAD 8
 #define MN_STRIP_COLUMNS (MN_STRIP_VECTORS * VL)
@@ -100,13 +112,13 @@ static __attribute__((noinline)) void mn_epilogue_run(const mn_epilogue *e, cons
     }
 }
 
-/* Rows of the next tile when `left` rows remain: sixes, then 4+3, 4+4, 5+4 or 5+5, never a lonely row behind a six
-   (a tile of one row runs at a quarter of the speed). */
+/* Rows of the next tile when `left` rows remain: full tiles, the last two of equal height.  Of sixes: 4+3, 4+4, 5+4 or
+   5+5 for 6+1 … 6+4, because a tile of one row runs at a quarter of the speed. */
 static inline int64_t mn_tile_rows(int64_t left)
 {
     if (left <= MN_TILE_ROWS)
         return left;
-    return left <= 8 ? 4 : left <= 10 ? 5 : MN_TILE_ROWS;
+    return left < 2 * MN_TILE_ROWS ? (left + 1) / 2 : MN_TILE_ROWS;
 }
 
 /* The body of all tiles: every `const int` argument is a constant where it is inlined.
@@ -118,22 +130,25 @@ MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors,
     const int last = vectors - 1;
     const int b_tail = (int)t->b_columns - last * VL, c_tail = (int)t->columns - last * VL;
     const int64_t *offset = t->b_offset;
-    const mn_real *a = t->a, *a3 = t->a + 3 * a_row, *b = t->b;
+    const mn_real *a[(MN_TILE_ROWS + 2) / 3], *b = t->b; /* one pointer for three rows: what addressing modes reach */
     mn_real *panel = t->panel, *c = t->c;
     mn_vec sum[MN_TILE_ROWS][MN_TILE_VECTORS];
 
-#pragma GCC unroll 6
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i += 3)
+        a[i / 3] = t->a + i * a_row;
+#pragma GCC unroll 16
     for (int i = 0; i < rows; i++) /* on its way while the chains run */
         __builtin_prefetch(c + i * c_row);
-#pragma GCC unroll 6
+#pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int j = 0; j < vectors; j++)
             sum[i][j] = v_splat(0);
     if (t->resume) {
-#pragma GCC unroll 6
+#pragma GCC unroll 16
         for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
             for (int j = 0; j < last; j++)
                 sum[i][j] = v_load(c + i * c_row + j * VL);
             sum[i][last] = c_tail >= VL ? v_load(c + i * c_row + last * VL)
@@ -143,7 +158,7 @@ MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors,
     for (int64_t k = t->k; k > 0; k--) {
         const mn_real *row = gather ? b + *offset++ : b;
         mn_vec bk[MN_TILE_VECTORS];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int j = 0; j < vectors; j++) {
             bk[j] = partial && j == last ? v_load_partial(row + j * VL, b_tail) : v_load(row + j * VL);
             if (keep)
@@ -151,32 +166,34 @@ MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors,
         }
         if (keep && !gather) /* rows of a wide B lie in pages of their own, where no hardware looks ahead */
             __builtin_prefetch(row + MN_ROWS_AHEAD * b_row);
-#pragma GCC unroll 6
+#pragma GCC unroll 16
         for (int i = 0; i < rows; i++) {
-            const mn_vec ak = v_splat(i < 3 ? a[i * a_row] : a3[(i - 3) * a_row]);
-#pragma GCC unroll 2
+            const mn_vec ak = v_splat(a[i / 3][i % 3 * a_row]);
+#pragma GCC unroll 4
             for (int j = 0; j < vectors; j++)
                 sum[i][j] = v_fma(ak, bk[j], sum[i][j]);
         }
-        a += a_col;
-        a3 += a_col;
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i += 3)
+            a[i / 3] += a_col;
         if (!gather)
             b += b_row;
-        panel += MN_TILE_COLUMNS;
+        if (keep)
+            panel += MN_TILE_COLUMNS;
     }
     if (t->epilogue) {
         mn_real finished[MN_TILE_ROWS * MN_TILE_COLUMNS];
-#pragma GCC unroll 6
+#pragma GCC unroll 16
         for (int i = 0; i < rows; i++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
             for (int j = 0; j < vectors; j++)
                 v_store(finished + i * MN_TILE_COLUMNS + j * VL, sum[i][j]);
         mn_epilogue_run(t->epilogue, finished, MN_TILE_COLUMNS, rows, t->columns, c, c_row);
         return;
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int j = 0; j < last; j++)
             v_store(c + i * c_row + j * VL, sum[i][j]);
         if (c_tail >= VL)
@@ -192,25 +209,26 @@ MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors,
      : t->panel  ? mn_tile_body(t, ROWS, VECTORS, PARTIAL, 1, 0)                                                    \
                  : mn_tile_body(t, ROWS, VECTORS, PARTIAL, 0, 0))
 
+#define MN_TILE_WIDTH(ROWS, VECTORS)                                                                                \
+    (t->b_columns < VECTORS * VL ? MN_TILE_OF(ROWS, VECTORS, 1) : MN_TILE_OF(ROWS, VECTORS, 0))
+
 #define MN_TILE(ROWS)                                                                                               \
     static __attribute__((noinline)) void mn_tile_##ROWS(const mn_tile *t)                                          \
     {                                                                                                               \
-        if (t->columns > VL)                                                                                        \
-            t->b_columns < 2 * VL ? MN_TILE_OF(ROWS, 2, 1) : MN_TILE_OF(ROWS, 2, 0);                                \
+        if (MN_TILE_VECTORS >= 4 && t->columns > 3 * VL)                                                            \
+            MN_TILE_WIDTH(ROWS, 4);                                                                                 \
+        else if (MN_TILE_VECTORS >= 3 && t->columns > 2 * VL)                                                       \
+            MN_TILE_WIDTH(ROWS, 3);                                                                                 \
+        else if (t->columns > VL)                                                                                   \
+            MN_TILE_WIDTH(ROWS, 2);                                                                                 \
         else                                                                                                        \
-            t->b_columns < VL ? MN_TILE_OF(ROWS, 1, 1) : MN_TILE_OF(ROWS, 1, 0);                                    \
+            MN_TILE_WIDTH(ROWS, 1);                                                                                 \
     }
 
-MN_TILE(1)
-MN_TILE(2)
-MN_TILE(3)
-MN_TILE(4)
-MN_TILE(5)
-MN_TILE(6)
+MN_TILE_LIST(MN_TILE)
 
-static void (*const mn_tile_of_rows[MN_TILE_ROWS + 1])(const mn_tile *) = {
-    0, mn_tile_1, mn_tile_2, mn_tile_3, mn_tile_4, mn_tile_5, mn_tile_6,
-};
+#define MN_TILE_NAME(ROWS) mn_tile_##ROWS,
+static void (*const mn_tile_of_rows[MN_TILE_ROWS + 1])(const mn_tile *) = {0, MN_TILE_LIST(MN_TILE_NAME)};
 
 /* C = the product of one tile; rows is 1 … MN_TILE_ROWS. */
 static inline void mn_tile_run(const mn_tile *t, int64_t rows)
@@ -337,16 +355,16 @@ MN_INLINE void mn_transpose_block(const mn_real *source, int64_t source_row, int
     mn_vec r[VL];
     if (rows == VL && columns == VL) {
         v_load_transposed(source, source_row, r);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int j = 0; j < VL; j++)
             v_store(target + j * target_row, r[j]);
         return;
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < VL; i++)
         r[i] = i < rows ? v_load_partial(source + i * source_row, (int)columns) : v_splat(0);
     v_transpose(r);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < VL; j++)
         if (j < columns)
             v_store(target + j * target_row, r[j]);
@@ -379,7 +397,7 @@ static __attribute__((noinline)) void mn_pack_panels(const mn_real *b, int64_t b
         int64_t n = 0;
         for (; n < whole; n += MN_TILE_COLUMNS, panel += k * MN_TILE_COLUMNS) {
             __builtin_prefetch(b + n + MN_ROWS_AHEAD * b_row);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
             for (int j = 0; j < MN_TILE_VECTORS; j++)
                 v_store(panel + j * VL, v_load(b + n + j * VL));
         }

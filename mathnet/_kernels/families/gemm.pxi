@@ -21,6 +21,7 @@ cdef extern from "tile.h":
         TILE_ROWS "MN_TILE_ROWS"
         TILE_COLUMNS "MN_TILE_COLUMNS"
         STRIP_COLUMNS "MN_STRIP_COLUMNS"
+        PANEL_K "MN_PANEL_ROWS"
         ACTIVATIONS "MN_ACTIVATIONS"
         NO_ACTIVATION "MN_NO_ACTIVATION"
     ctypedef struct epilogue_t "mn_epilogue":
@@ -67,8 +68,7 @@ cdef extern from "matrix_vector.h":
 
 
 cdef enum:
-    PANEL_K = 512           # rows of a panel of B: 32 KB with AVX2, the first-level cache
-    PACKED_K = 256          # the same beside packed A
+    PACKED_K = 256          # rows of a panel of B beside packed A; at most PANEL_K, which fills the first-level cache
     SLAB_PANELS = 4         # panels that are packed together, so that rows of B are read in runs of 256 bytes
     SLAB_ROWS = 64          # rows of A, and
     SLAB_K = 64             # rows of B from which that pays
@@ -298,7 +298,7 @@ cdef void multiply_row(const product_t *p, real *scratch) noexcept nogil:
     cdef bint in_place = p.b_col == 1
     cdef int64_t k0 = 0, n0, n1, strip = STRIP_COLUMNS, depth = STRIP_K
     if not in_place:        # B is contiguous along K: go deeper, over fewer columns
-        strip, depth = STRIP_COLUMNS // 2, 4 * STRIP_K
+        strip, depth = STRIP_COLUMNS // 2, PANEL_K * TILE_COLUMNS // (STRIP_COLUMNS // 2)
     elif p.n > WIDE_STRIPS * STRIP_COLUMNS:
         depth = WIDE_STRIP_K
     t.a_row = t.c_row = 0

@@ -72,17 +72,17 @@ cdef void normal_values(real *u, real mean, real std) noexcept nogil:
     cdef vec radius, angle
     cdef real *p
     cdef real *q
-    cdef int pair, i
+    cdef int pair, i, lanes = <int>at_most(8, VL)
     for pair in range(2):
         p = u + 16 * pair
         q = p + 8
         i = 0
         while i < 8:
-            radius = v_sqrt(v_log(v_load(p + i)) * v_splat(-2)) * v_splat(std)
-            angle = v_load(q + i) * v_splat(6.283185307179586)
-            v_store(p + i, v_fma(radius, v_cos(angle), v_splat(mean)))
-            v_store(q + i, v_fma(radius, v_sin(angle), v_splat(mean)))
-            i += VL
+            radius = v_sqrt(v_log(v_load_lanes(p + i, lanes)) * v_splat(-2)) * v_splat(std)
+            angle = v_load_lanes(q + i, lanes) * v_splat(6.283185307179586)
+            v_store_lanes(p + i, v_fma(radius, v_cos(angle), v_splat(mean)), lanes)
+            v_store_lanes(q + i, v_fma(radius, v_sin(angle), v_splat(mean)), lanes)
+            i += lanes
 
 
 cdef inline int random_chunk(const random_t *d, operand_t *operands, int chunk, distribution_t distribution) noexcept nogil:

@@ -1,0 +1,2 @@
+# The kernel table, a capsule named "mathnet.kernels"; see abi.h.
+__table__: object
