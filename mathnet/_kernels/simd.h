@@ -371,7 +371,7 @@ MN_INLINE mn_real v_hmax(mn_vec v)
         r[i + (step)] = MN_SHUFFLE(low, high, MN_KEEP_HIGH_LANE, step);                                              \
     }
 
-MN_INLINE void v_transpose(mn_vec r[VL])
+MN_INLINE void v_transpose(mn_vec *r)
 {
     MN_EXCHANGE(1)
 #if VL > 2

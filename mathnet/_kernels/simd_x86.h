@@ -202,7 +202,7 @@ MN_INLINE void v_store_partial(mn_real *p, mn_vec v, int n)
 }
 
 #define v_transpose v_transpose
-MN_INLINE void v_transpose(mn_vec r[VL])
+MN_INLINE void v_transpose(mn_vec *r)
 {
 #ifdef MN_REAL_IS_DOUBLE
     __m256d t0 = _mm256_unpacklo_pd((__m256d)r[0], (__m256d)r[1]), t1 = _mm256_unpackhi_pd((__m256d)r[0], (__m256d)r[1]);

@@ -1,8 +1,11 @@
 """Looking up, packing and running kernels: names, fields and what happens when they are wrong."""
 
 import os
+import platform
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,18 +88,50 @@ def test_chunks_cover_everything_in_any_order():
     assert target.sum() == 200_001 and target[-1] == 0
 
 
-@pytest.mark.parametrize("wanted, message", [("sse9", "'sse9' is not built"), ("baseline", None)])
-def test_environment_forces_an_instruction_set(wanted, message):
+def test_environment_forces_an_instruction_set():
     run = subprocess.run(
         [sys.executable, "-c", "import mathnet._kernels as k; print(k.isa())"],
-        env={**os.environ, "MATHNET_ISA": wanted},
+        env={**os.environ, "MATHNET_ISA": USABLE[-1]},
         capture_output=True,
         text=True,
     )
-    if message:
-        assert run.returncode and message in run.stderr
-    else:
-        assert run.stdout.strip() == wanted
+    assert run.stdout.strip() == USABLE[-1]
+
+
+def test_the_best_usable_instruction_set_is_chosen_and_others_are_refused(monkeypatch):
+    every = kernels.INSTRUCTION_SETS
+    monkeypatch.setattr(kernels, "built", lambda: every)
+    monkeypatch.setattr(kernels, "cpu_runs", lambda name: name in ("avx2", "baseline"))
+    monkeypatch.delenv("MATHNET_ISA", raising=False)
+    assert kernels._choose() == "avx2"
+    for name in every:
+        monkeypatch.setenv("MATHNET_ISA", name)
+        if name in ("avx2", "baseline"):
+            assert kernels._choose() == name
+        else:
+            with pytest.raises(
+                ImportError, match=f"'{name}' is not an instruction set of this .* from avx2, baseline"
+            ):
+                kernels._choose()
+    monkeypatch.setenv("MATHNET_ISA", "sse9")
+    with pytest.raises(ImportError, match="'sse9' is not built: choose from avx2, baseline"):
+        kernels._choose()
+    monkeypatch.setattr(kernels, "cpu_runs", lambda name: False)
+    with pytest.raises(ImportError, match="no kernel table for this processor"):
+        kernels._choose()
+
+
+def test_the_processor_is_asked():
+    """Linux lists only features whose registers it saves, which is what makes an instruction set usable."""
+    assert not kernels.cpu_runs("sse9")
+    if platform.machine() == "x86_64" and sys.platform == "linux":
+        flags = set(re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.M)[1].split())
+        assert kernels.cpu_runs("avx2") == ({"avx2", "fma"} <= flags)
+        wanted = {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"}
+        assert kernels.cpu_runs("avx512") == (wanted <= flags)
+        assert kernels.cpu_runs("baseline") and not kernels.cpu_runs("neon")
+    elif platform.machine() in ("aarch64", "arm64"):
+        assert [name for name in kernels.INSTRUCTION_SETS if kernels.cpu_runs(name)] == ["neon"]
 
 
 def test_opcodes_are_counted_from_zero():
