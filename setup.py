@@ -51,7 +51,9 @@ ISA_FLAGS_OF = {
 }
 #: Built only when named: the AVX-512 code with its intrinsics emulated by SIMDe, for tests on machines without them.
 EMULATED = {
-    "x86_64": {"wide": ["-O1", "-mavx2", "-mfma", "-Wno-psabi", "-include", "tests/kernels/avx512_emulated.h"]},
+    "x86_64": {
+        "wide": ["-O1", "-mavx2", "-mfma", "-Wno-psabi", "-include", "tests/kernels/avx512_emulated.h"]
+    },
 }
 # _PYTHON_HOST_PLATFORM is how Python's own build and setuptools are told of another machine than this.
 MACHINE = (os.environ.get("_PYTHON_HOST_PLATFORM") or platform.machine()).lower().rpartition("-")[2]
