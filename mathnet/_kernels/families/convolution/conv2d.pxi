@@ -14,7 +14,7 @@
 
 cdef enum:
     WINDOW_K = 256              # rows of a panel: 16 KB with AVX2
-    LEAST_ROWS = 48             # of a piece of the output channels
+    LEAST_CHANNELS = 48         # of the output in a piece
     WINDOW_PANELS = 4           # panels side by side, so that weights come from memory once per 64 pixels
     BAND_BYTES = 1 << 18        # a padded band stays in the second-level cache
     PACKED_WEIGHTS = 1 << 18    # elements of weights that one chunk packs
@@ -104,7 +104,7 @@ cdef units_t cut_units(const conv2d_t *d, int64_t m, int64_t k, int64_t rows, in
     u.per_chunk = 1
     if packed and u.rows * columns > 0:                 # units that share packed weights stay together
         u.per_chunk = at_most(chunk_count(WEIGHT_PIXELS, u.rows * columns), d.n * u.bands)
-    while others * u.bands * u.m_pieces < wanted * u.per_chunk and u.m_pieces * 2 * LEAST_ROWS <= m:
+    while others * u.bands * u.m_pieces < wanted * u.per_chunk and u.m_pieces * 2 * LEAST_CHANNELS <= m:
         u.m_pieces *= 2
     u.m = chunk_count(chunk_count(m, u.m_pieces), TILE_ROWS) * TILE_ROWS
     u.m_pieces = chunk_count(m, u.m)
