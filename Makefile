@@ -3,7 +3,8 @@
 #   make demo    makes .venv, installs mathnet with the plot extra, trains on the bundled digits
 #   make test    makes .venv, installs mathnet with what the tests need, runs them
 #
-# Also: make lint, make format, make docs, make bench, make build (sdist and wheel), make clean.
+# Also: make lint, make format, make docs, make bench, make build (sdist and wheel), make clean; and the kernel tests on
+# other builds of the kernels: make sanitize, make wide (emulated AVX-512), make neon (AArch64 under qemu-user).
 # Override on the command line: PYTHON=python3.12  VENV=/somewhere/else  CC=clang  ARGS="-k conv -x"  JOBS=4
 
 SHELL := /bin/sh
@@ -23,7 +24,7 @@ pip := $(python) -m pip --quiet
 sources := setup.py pyproject.toml mathnet/version.py $(shell find mathnet plugins -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' \
 	-o -name '*.h' -o -name 'thread_pool.c')
 
-.PHONY: demo test lint format docs bench build clean
+.PHONY: demo test lint format docs bench build sanitize wide neon clean
 
 demo: $(VENV)/.plot
 	$(VENV)/bin/mathnet demo $(ARGS)
@@ -51,6 +52,9 @@ build: $(VENV)/.build
 	rm -rf dist
 	$(python) -m build --outdir dist .
 
+sanitize wide neon: $(VENV)/.test $(VENV)/.compile
+	PYTHON="$(abspath $(python))" tools/check_kernels $@ $(ARGS)
+
 clean:
 	rm -rf "$(VENV)" build dist mathnet.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache
 	find mathnet plugins tests benchmarks \( -name '*.so' -o -name '__pycache__' \) -exec rm -rf {} +
@@ -74,6 +78,11 @@ $(VENV)/.package: $(sources) | $(python)
 # The package is installed already, so each of these only adds what its extra names.
 $(VENV)/.plot $(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(VENV)/.package
 	$(pip) install 'mathnet[$*]'
+	@touch $@
+
+# What `pip install` brings along for itself.
+$(VENV)/.compile: | $(python)
+	$(pip) install 'setuptools>=77' 'Cython>=3.1' 'numpy>=2.0'
 	@touch $@
 
 $(VENV)/.build: | $(python)
