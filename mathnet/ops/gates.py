@@ -17,7 +17,7 @@ from mathnet.graph.tensor import Tensor
 from mathnet.ops.activation import sigmoid, softplus, tanh
 from mathnet.ops.arithmetic import abs_, reciprocal, square
 from mathnet.ops.rectifiers import ActivationFunction, floats
-from mathnet.ops.special import erfc
+from mathnet.ops.special import normal_cdf
 
 _TANH_SCALE = math.sqrt(2.0 / math.pi)
 _TANH_CUBIC = 0.044715
@@ -32,7 +32,7 @@ class Gelu(ActivationFunction):
         x = floats(x)
         if approximate == "tanh":  # (1 + tanh u)/2 = σ(2u)
             return x * sigmoid((x + x * square(x) * _TANH_CUBIC) * (2 * _TANH_SCALE))
-        return x * (erfc(x * -math.sqrt(0.5)) * 0.5)
+        return x * normal_cdf(x)
 
     def oracle(self, x: np.ndarray, approximate: str) -> np.ndarray:  # type: ignore[override]
         if approximate == "tanh":

@@ -39,6 +39,18 @@ class Erfc(Elementwise):
         return np.vectorize(math.erfc, otypes=[np.float64])(x)
 
 
+class NormalCdf(Elementwise):
+    """The distribution function of the normal distribution, Φ(x), with all digits of the left tail."""
+
+    name, opcode, result, formula = "normal_cdf", "normal_cdf", "float", "Φ(x)"
+
+    def partials(self, dy: Tensor, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Partials:
+        return (dy * (exp(square(inputs[0]) * -0.5) * (1.0 / math.sqrt(2.0 * math.pi))),)
+
+    def oracle(self, x: np.ndarray) -> np.ndarray:
+        return np.vectorize(lambda t: math.erfc(-t / math.sqrt(2.0)) / 2.0, otypes=[np.float64])(x)
+
+
 class Erfinv(Elementwise):
     """The y with erf(y) = x; ±∞ at ±1, NaN beyond.
 
@@ -87,6 +99,7 @@ class Lgamma(Elementwise):
 
 
 erfc, erfinv, lgamma = define(Erfc()), define(Erfinv()), define(Lgamma())
+normal_cdf = define(NormalCdf(), public=False)
 
 
 class _Ordered(Elementwise):

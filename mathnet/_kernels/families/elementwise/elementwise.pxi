@@ -405,9 +405,20 @@ cdef int64_t map_chunks(const machine *m) noexcept nogil:
     return chunk_count(rows, map_rows_per_chunk(m))
 
 
+cdef int64_t block_of_map(const machine *m) noexcept nogil:
+    """Columns of a block: a program of one step that needs no slot but for single values runs over all that there is."""
+    cdef int64_t i
+    if m.n_steps != 1:
+        return MN_BLOCK
+    for i in range(m.n_operands):
+        if m.operand[i].placement != IN_PLACE and not m.uniform[i]:
+            return MN_BLOCK
+    return MAP_CHUNK
+
+
 cdef void run_map(machine *m, int64_t chunk) noexcept nogil:
     cdef int64_t index[3]
-    cdef int64_t row, rows_end, column, column_end, begin, rows, columns, pieces, per_chunk
+    cdef int64_t row, rows_end, column, column_end, begin, rows, columns, pieces, per_chunk, block
     if m.kept_rows == 0 or m.width == 0:
         return
     if m.width > MAP_CHUNK:
@@ -423,12 +434,13 @@ cdef void run_map(machine *m, int64_t chunk) noexcept nogil:
         begin = 0
         column_end = m.width
     load_constant_slots(m, at_most(rows_end - row, m.block_rows), at_most(column_end - begin, MN_BLOCK))
+    block = block_of_map(m)
     while row < rows_end:
         rows = at_most(rows_end - row, m.block_rows)
         index_of_row(m, row, index)
         column = begin
         while column < column_end:
-            columns = at_most(column_end - column, MN_BLOCK)
+            columns = at_most(column_end - column, block)
             run_block(m, index, column, rows, columns)
             column += columns
         row += rows

@@ -1,0 +1,42 @@
+"""Activations that are written in several operations: units in the last place, for numbers of every size."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mathnet as mn
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "kernels"))
+from test_vector_math import REALS, every_exponent, normal_cdf, sigmoid, softplus, units_in_last_place
+
+
+def elu(x):
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+
+ACTIVATIONS = {
+    "gelu": lambda x: x * normal_cdf(x),
+    "silu": lambda x: x * sigmoid(x),
+    "elu": elu,
+    "sigmoid": sigmoid,
+    "softplus": softplus,
+    "tanh": np.tanh,
+    "relu": lambda x: np.where(np.isnan(x), x, np.maximum(x, 0)),
+}
+
+
+@pytest.mark.parametrize("real", REALS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_within_four_units_in_the_last_place(name, real):
+    near = np.random.default_rng(1).uniform(-12, 12, 20_000).astype(real)
+    x = np.concatenate([near, every_exponent(real)])
+    x = x[np.isfinite(x)]
+    with np.errstate(all="ignore"):
+        exact = ACTIVATIONS[name](x.astype(np.longdouble))
+        error = units_in_last_place(getattr(mn, name)(x), exact)
+        gate_error = np.abs(x) * np.finfo(real).smallest_subnormal  # a gate that small has lost digits
+        error[np.abs(getattr(mn, name)(x) - exact) <= gate_error] = 0
+    worst = np.argmax(error)
+    assert error[worst] <= 4.0, f"{name}({x[worst]!r}): {error[worst]:.2f} ulp"
