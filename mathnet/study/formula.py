@@ -30,6 +30,7 @@ _NUMBERS = {
 }
 _NAMES = {
     "sigmoid": ("σ", r"\sigma"),
+    "normal_cdf": ("Φ", r"\Phi"),
     "exp": ("exp", r"\exp"),
     "log": ("log", r"\log"),
     "tanh": ("tanh", r"\tanh"),

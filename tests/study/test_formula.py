@@ -53,6 +53,7 @@ def value(text, x):
         for name in ("exp", "log", "tanh", "sin", "cos", "erf", "erfc", "expm1", "log1p")
     }
     known |= {"sigma": sigma, "math": math, "max": max, "min": min, "sign": np.sign, "abs": abs, "x": x}
+    known |= {"Φ": lambda t: math.erfc(-t / math.sqrt(2)) / 2}
     known |= {"relu": lambda t: max(t, 0.0), "softplus": lambda t: math.log1p(math.exp(t))}
     return eval(text, {"__builtins__": {}}, known)
 
