@@ -38,6 +38,9 @@ include "families/recurrent/recurrence.pxi"
 include "families/recurrent/gates.pxi"
 include "families/recurrent/recurrent_forward.pxi"
 include "families/recurrent/recurrent_backward.pxi"
+include "families/convolution/direct.pxi"
+include "families/convolution/direct_backward_input.pxi"
+include "families/convolution/direct_backward_weight.pxi"
 
 register_elementwise()
 register_reduce()
@@ -57,5 +60,6 @@ register_conv2d()
 register_winograd()
 register_recurrent_forward()
 register_recurrent_backward()
+register_direct()
 
 __table__ = publish_table()
