@@ -372,6 +372,8 @@ static __attribute__((noinline)) void mn_correlation_slide(const mn_correlation 
 /* All filters and taps, block by block. */
 static void mn_correlation_run(const mn_correlation *d, int64_t filters, int64_t taps)
 {
+    if (d->rows <= 0)
+        return;
     if (mn_slides_3x3(d->offset, taps, d->x_row) == 1) {
         mn_correlation part = *d;
         for (int64_t f = 0; f < filters; f++) {

@@ -2,6 +2,7 @@
 
     3×3, stride 1, at least 16 channels in and out    winograd_…    tiles of 4×4 outputs for 36 products in place of 144
     3×3, stride 2, at least 32 channels in and out    winograd_…    the same by phases of the stride, for 81 products
+    one input channel for each group                  direct_…      no matrix: vectors along the rows of the picture
     everything else                                   conv2d_…      implicit matrix product
 
 The choice follows from the shape of the layer alone: channels, kernel, stride, dilation, groups and the size of the picture.
@@ -15,6 +16,8 @@ from collections.abc import Mapping
 
 # The fewest channels of a group, in and out, with which the transforms cost less than they save, by stride.
 WINOGRAD_CHANNELS = {1: 16, 2: 32}
+DIRECT_FILTERS = 8  # of a group; with more, a matrix product reads each pixel less often
+DIRECT_TAPS = 25  # backward: with more, and many filters, the sums leave the registers too often
 
 # Weights by input channels up to which a frozen model keeps them transformed, four times as large: more are transformed
 # in the cache faster than they are read from memory.
@@ -28,7 +31,18 @@ def kernel_of(part: str, fields: Mapping[str, int], exact: bool = False) -> str:
     """
     if not exact and _fits_winograd(fields):
         return f"winograd_{part}"
+    if _fits_direct(part, fields):
+        return f"direct_{part}"
     return f"conv2d_{part}"
+
+
+def _fits_direct(part: str, f: Mapping[str, int]) -> bool:
+    """Depthwise: one input channel for each group, and filters (or, backward, taps) so few that a matrix does not pay."""
+    if f["c"] != f["groups"]:
+        return False
+    if f["o"] <= DIRECT_FILTERS * f["groups"]:
+        return True
+    return part != "forward" and f["kh"] * f["kw"] <= DIRECT_TAPS and f["stride_h"] == f["stride_w"] == 1
 
 
 def _fits_winograd(f: Mapping[str, int]) -> bool:

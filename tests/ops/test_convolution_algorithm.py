@@ -55,6 +55,25 @@ def test_the_implicit_matrix_product_for_the_rest(part, layer):
 
 
 @pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"c": 32, "o": 32, "groups": 32},
+        {"c": 3, "o": 24, "groups": 3, "kernel": (1, 7), "stride": (2, 3)},
+        {"c": 1, "o": 8},
+    ],
+)
+def test_no_matrix_where_every_channel_is_alone(part, layer):
+    assert kernel_of(part, fields(**layer)) == f"direct_{part}"
+
+
+def test_a_first_layer_of_one_channel_is_a_matrix_product_forward():
+    """Many filters read each pixel: forward, a panel serves all of them."""
+    kernels = [kernel_of(part, fields(c=1, o=32)) for part in PARTS]
+    assert kernels == ["conv2d_forward", "direct_backward_input", "direct_backward_weight"]
+
+
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("layer", [{}, {"c": 3}, {"stride": (2, 2), "c": 64, "o": 64}])
 def test_the_number_of_examples_plays_no_part(part, layer):
     assert len({kernel_of(part, fields(n=n, **layer)) for n in (1, 2, 100)}) == 1

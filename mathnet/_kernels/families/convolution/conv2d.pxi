@@ -12,7 +12,11 @@
 # Every element is one chain of multiply-adds over k (tile.h), the same in any batch and for any cut into chunks.
 # Gradients of weights are chains over the pixels of a fixed group of images, the groups added in order at the end.
 
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
+
 cdef enum:
+    CACHE_LINE = 64
     WINDOW_K = 256              # rows of a panel: 16 KB with AVX2
     LEAST_CHANNELS = 48         # of the output in a piece
     WINDOW_PANELS = 4           # panels side by side, so that weights come from memory once per 64 pixels
@@ -156,6 +160,36 @@ cdef void pack_windows(const windows_t *b, int64_t k0, int64_t k, int64_t pixel,
         copy_vectors(b, k0, k, source, target, vectors, panel)
 
 
+# Rows of the implicit matrix on their way to the first-level cache while other rows are multiplied.
+ctypedef struct ahead_t:
+    const real *source
+    const int64_t *offset
+    int64_t rows, done
+    int64_t share               # rows for each tile
+
+
+cdef ahead_t rows_ahead(const windows_t *b, int64_t k, int64_t pixel, int64_t pixels, int64_t tiles) noexcept nogil:
+    """The block after row k and pixel, in shares for so many tiles: the planes of a picture lie too far apart for the
+    processor to guess them.  Nothing where the block is a copy, which is near already, or where no tile follows."""
+    cdef ahead_t a
+    a.done = a.rows = a.share = 0
+    a.source, a.offset = b.source + pixel, b.offset + k
+    if b.exact and pixel < pixels and tiles > 0:
+        a.rows = at_most(b.k - k, WINDOW_K)
+        a.share = chunk_count(a.rows, tiles)
+    return a
+
+
+cdef inline void fetch_share(ahead_t *a) noexcept nogil:
+    cdef int64_t last = at_most(a.done + a.share, a.rows), column
+    while a.done < last:
+        column = 0
+        while column < WINDOW_PANELS * TILE_COLUMNS:
+            prefetch(a.source + a.offset[a.done] + column)
+            column += CACHE_LINE // <int64_t>sizeof(real)
+        a.done += 1
+
+
 cdef void multiply_windows(const weights_t *a, int64_t m, const windows_t *b, int64_t first, int64_t pixels,
                            real *c, int64_t c_row, const epilogue_t *epilogue, real *panels) noexcept nogil:
     """Columns first … pixels - 1 of epilogue(A·B) for the implicit matrix B, to c[row * c_row + column - first].
@@ -167,8 +201,9 @@ cdef void multiply_windows(const weights_t *a, int64_t m, const windows_t *b, in
         return
     cdef tile_t t
     cdef epilogue_t finish
-    cdef int64_t p0 = first, p1, p, k0, m0, rows
+    cdef int64_t p0 = first, p1, p, k0, m0, rows, tiles
     cdef real *panel
+    cdef ahead_t ahead
     cdef bint last
     t.c_row = c_row
     t.epilogue = NULL
@@ -181,6 +216,11 @@ cdef void multiply_windows(const weights_t *a, int64_t m, const windows_t *b, in
             t.k = at_most(b.k - k0, WINDOW_K)
             t.resume = k0 > 0
             last = k0 + WINDOW_K >= b.k
+            tiles = (chunk_count(m, TILE_ROWS) - 1) * chunk_count(p1 - p0, TILE_COLUMNS)
+            if last:
+                ahead = rows_ahead(b, 0, p1, pixels, tiles)
+            else:
+                ahead = rows_ahead(b, k0 + WINDOW_K, p0, pixels, tiles)
             m0 = 0
             while m0 < m:
                 rows = tile_rows(m - m0)
@@ -208,6 +248,8 @@ cdef void multiply_windows(const weights_t *a, int64_t m, const windows_t *b, in
                             t.panel = panel if m > TILE_ROWS else NULL
                         else:
                             pack_windows(b, k0, t.k, p, t.columns, panel)
+                    else:
+                        fetch_share(&ahead)
                     run_tile(&t, rows)
                     p += TILE_COLUMNS
                     panel += WINDOW_K * TILE_COLUMNS

@@ -41,7 +41,7 @@ cdef enum:
 
 
 # The copy: [channel][row][phase][width].
-ctypedef struct planes_t:
+ctypedef struct copied_t:
     int64_t channels
     int64_t width               # of one phase of a row
     int64_t pitch               # of a row: all phases
@@ -132,16 +132,16 @@ cdef inline void copy_phases_inside(const real *x, int64_t n, int64_t left, int6
             phase, place = 0, place + 1
 
 
-cdef void clear_planes(const planes_t *p, real *copy) noexcept nogil:
+cdef void clear_copy(const copied_t *p, real *copy) noexcept nogil:
     fill_row(copy, p.channels * p.channel + DIRECT_VECTORS * VL, 0)
 
 
-cdef int64_t planes_elements(const planes_t *p) noexcept nogil:
+cdef int64_t copied_elements(const copied_t *p) noexcept nogil:
     """Elements of a copy, with room for the vectors that begin at its last pixel."""
     return p.channels * p.channel + DIRECT_VECTORS * VL
 
 
-cdef void copy_planes(const planes_t *p, const real *x, int64_t h, int64_t w, int64_t first, bint stale,
+cdef void copy_planes(const copied_t *p, const real *x, int64_t h, int64_t w, int64_t first, bint stale,
                       real *copy) noexcept nogil:
     """Rows first … of the planes x (channels, h, w) into a cleared copy; stale: rows outside may hold other rows."""
     cdef int64_t channel, r, count = at_most(w, p.width - p.left)
@@ -165,9 +165,9 @@ cdef void copy_planes(const planes_t *p, const real *x, int64_t h, int64_t w, in
 
 # ---- forward ----
 
-cdef planes_t planes_of_x(const conv2d_t *d, int64_t rows) noexcept nogil:
+cdef copied_t planes_of_x(const conv2d_t *d, int64_t rows) noexcept nogil:
     """The copy for `rows` rows of y."""
-    cdef planes_t p
+    cdef copied_t p
     p.channels = d.c // d.groups
     p.stride = d.stride_w
     p.width = d.out_w + (d.kw - 1) * d.dilation_w // d.stride_w
@@ -178,7 +178,7 @@ cdef planes_t planes_of_x(const conv2d_t *d, int64_t rows) noexcept nogil:
     return p
 
 
-cdef void tap_offsets(const conv2d_t *d, const planes_t *p, int64_t *offset) noexcept nogil:
+cdef void tap_offsets(const conv2d_t *d, const copied_t *p, int64_t *offset) noexcept nogil:
     """offset[c, ky, kx]: where the tap reads, from the place of the output."""
     cdef int64_t channel, ky, kx, i = 0
     for channel in range(p.channels):
@@ -190,14 +190,14 @@ cdef void tap_offsets(const conv2d_t *d, const planes_t *p, int64_t *offset) noe
 
 
 cdef direct_units_t direct_forward_units(const conv2d_t *d) noexcept nogil:
-    cdef planes_t p = planes_of_x(d, 1)
+    cdef copied_t p = planes_of_x(d, 1)
     return cut_planes(d, d.out_h, p.channels * p.pitch * d.stride_h, (d.kh - 1) * d.dilation_h // d.stride_h)
 
 
 cdef void direct_forward_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef direct_units_t u
-    cdef planes_t p
+    cdef copied_t p
     out.chunks = -1
     out.scratch = out.shared = out.finish = 0
     out.work = 0
@@ -206,7 +206,7 @@ cdef void direct_forward_sizes(const void *descriptor, mn_sizes *out) noexcept n
     u = direct_forward_units(d)
     p = planes_of_x(d, u.rows)
     out.chunks = u.chunks
-    out.scratch = 8 * p.channels * d.kh * d.kw + <int64_t>sizeof(real) * planes_elements(&p)
+    out.scratch = 8 * p.channels * d.kh * d.kw + <int64_t>sizeof(real) * copied_elements(&p)
     out.work = direct_work(d)
 
 
@@ -214,7 +214,7 @@ cdef int direct_forward(const void *descriptor, operand_t *operands, int chunk, 
     """conv2d_forward, one output channel at a time: the same operands, the same chains of products."""
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef direct_units_t u = direct_forward_units(d)
-    cdef planes_t p = planes_of_x(d, u.rows)
+    cdef copied_t p = planes_of_x(d, u.rows)
     cdef int64_t filters = d.o // d.groups, unit = chunk * u.per_chunk, last = at_most(unit + u.per_chunk, u.units)
     cdef int64_t row, plane, o
     cdef int64_t *offset = <int64_t *>scratch
@@ -222,7 +222,7 @@ cdef int direct_forward(const void *descriptor, operand_t *operands, int chunk, 
     cdef epilogue_t epilogue
     cdef direct_t block
     tap_offsets(d, &p, offset)
-    clear_planes(&p, copy)
+    clear_copy(&p, copy)
     epilogue.bias, epilogue.bias_row, epilogue.bias_col, epilogue.activation = NULL, 0, 0, d.activation
     block.taps, block.offset, block.x, block.x_row = p.channels * d.kh * d.kw, offset, copy, d.stride_h * p.pitch
     block.columns, block.y_row = d.out_w, d.out_w

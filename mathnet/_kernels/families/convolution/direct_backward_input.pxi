@@ -1,9 +1,9 @@
 # Gradient by the input for few input channels (see direct.pxi): the planes of dy, and for each phase of the stride the
 # taps that belong to it (see conv2d_backward_input.pxi).
 
-cdef planes_t planes_of_dy(const conv2d_t *d, int64_t rows) noexcept nogil:
+cdef copied_t planes_of_dy(const conv2d_t *d, int64_t rows) noexcept nogil:
     """The copy for `rows` rows i of the phases of dx; row r of the band that starts at i is oy = i + r - above."""
-    cdef planes_t p
+    cdef copied_t p
     p.channels = d.o // d.groups
     p.stride = 1
     p.left = (d.kw - 1) * d.dilation_w // d.stride_w
@@ -15,11 +15,11 @@ cdef planes_t planes_of_dy(const conv2d_t *d, int64_t rows) noexcept nogil:
 
 
 cdef direct_units_t direct_backward_input_units(const conv2d_t *d) noexcept nogil:
-    cdef planes_t p = planes_of_dy(d, 1)
+    cdef copied_t p = planes_of_dy(d, 1)
     return cut_planes(d, (d.h - 1 + d.pad_top) // d.stride_h + 1 if d.h > 0 else 0, p.channels * p.pitch, p.above)
 
 
-cdef int64_t phases_elements(const conv2d_t *d, const planes_t *p, int64_t rows) noexcept nogil:
+cdef int64_t phases_elements(const conv2d_t *d, const copied_t *p, int64_t rows) noexcept nogil:
     """Scratch for the horizontal phases of rows on their way to dx."""
     return d.stride_w * rows * p.width + 2 * VL if d.stride_w > 1 else 0
 
@@ -27,7 +27,7 @@ cdef int64_t phases_elements(const conv2d_t *d, const planes_t *p, int64_t rows)
 cdef void direct_backward_input_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef direct_units_t u
-    cdef planes_t p
+    cdef copied_t p
     cdef int64_t k
     out.chunks = -1
     out.scratch = out.shared = out.finish = 0
@@ -39,7 +39,7 @@ cdef void direct_backward_input_sizes(const void *descriptor, mn_sizes *out) noe
     k = (p.channels + 1) * d.kh * d.kw + d.stride_h * d.stride_w
     out.chunks = u.chunks
     out.scratch = 8 * k + <int64_t>sizeof(real) * (
-        planes_elements(&p) + p.channels * d.kh * d.kw + phases_elements(d, &p, u.rows))
+        copied_elements(&p) + p.channels * d.kh * d.kw + phases_elements(d, &p, u.rows))
     out.work = direct_work(d)
 
 
@@ -70,7 +70,7 @@ cdef int direct_backward_input(const void *descriptor, operand_t *operands, int 
     """conv2d_backward_input, one input channel at a time: the same operands, the same chains of products."""
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef direct_units_t u = direct_backward_input_units(d)
-    cdef planes_t p = planes_of_dy(d, u.rows)
+    cdef copied_t p = planes_of_dy(d, u.rows)
     cdef int64_t channels = d.c // d.groups, taps = d.kh * d.kw, unit = chunk * u.per_chunk
     cdef int64_t last = at_most(unit + u.per_chunk, u.units)
     cdef int64_t row, plane, group, c, phase_h, phase_w, first, count, k, t, y
@@ -79,7 +79,7 @@ cdef int direct_backward_input(const void *descriptor, operand_t *operands, int 
     cdef int64_t *offset = counts + d.stride_h * d.stride_w
     cdef real *weights = <real *>(offset + p.channels * taps)
     cdef real *copy = weights + p.channels * taps
-    cdef real *phases = copy + planes_elements(&p)
+    cdef real *phases = copy + copied_elements(&p)
     cdef const real *w
     cdef phase_t ys
     cdef direct_t block
@@ -95,7 +95,7 @@ cdef int direct_backward_input(const void *descriptor, operand_t *operands, int 
                         k * p.channel + (p.above - tap[t] // d.kw * d.dilation_h // d.stride_h) * p.pitch
                         + p.left - tap[t] % d.kw * d.dilation_w // d.stride_w)
             first += count
-    clear_planes(&p, copy)
+    clear_copy(&p, copy)
     block.epilogue, block.x_row = NULL, p.pitch
     while unit < last:
         row = unit % u.bands * u.rows

@@ -25,7 +25,7 @@ cdef direct_weight_units_t direct_backward_weight_units(const conv2d_t *d) noexc
 cdef void direct_backward_weight_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef direct_weight_units_t u
-    cdef planes_t p
+    cdef copied_t p
     cdef int64_t k
     out.chunks = -1
     out.scratch = out.shared = out.finish = 0
@@ -36,7 +36,7 @@ cdef void direct_backward_weight_sizes(const void *descriptor, mn_sizes *out) no
     p = planes_of_x(d, u.rows)
     k = p.channels * d.kh * d.kw
     out.chunks = u.chunks
-    out.scratch = 8 * k + <int64_t>sizeof(real) * (planes_elements(&p) + d.o // d.groups * k * VL)
+    out.scratch = 8 * k + <int64_t>sizeof(real) * (copied_elements(&p) + d.o // d.groups * k * VL)
     if u.image_groups > 1:
         out.shared = u.image_groups * d.o * k * <int64_t>sizeof(real)
         out.finish = 1
@@ -48,19 +48,19 @@ cdef int direct_backward_weight(const void *descriptor, operand_t *operands, int
     """conv2d_backward_weight with vectors along the pixels: the same operands."""
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef direct_weight_units_t u = direct_backward_weight_units(d)
-    cdef planes_t p = planes_of_x(d, u.rows)
+    cdef copied_t p = planes_of_x(d, u.rows)
     cdef int64_t filters = d.o // d.groups, k = p.channels * d.kh * d.kw, unit = chunk * u.per_chunk
     cdef int64_t last = at_most(unit + u.per_chunk, u.units), group, part, image, band, i
     cdef int64_t *offset = <int64_t *>scratch
     cdef real *copy = <real *>(offset + k)
-    cdef real *sums = copy + planes_elements(&p)
+    cdef real *sums = copy + copied_elements(&p)
     cdef correlation_t block
     cdef real *dw
     if chunk == u.chunks:
         sum_parts(<const real *>operands[3], u.image_groups, d.o * k, <real *>operands[2])
         return MN_OK
     tap_offsets(d, &p, offset)
-    clear_planes(&p, copy)
+    clear_copy(&p, copy)
     block.x, block.offset, block.x_row = copy, offset, d.stride_h * p.pitch
     block.y_filter, block.y_row, block.columns = d.out_h * d.out_w, d.out_w, d.out_w
     block.sum, block.sum_row = sums, k * VL
@@ -86,10 +86,8 @@ cdef int register_direct() except -1:
     cdef conv2d_t d
     add_kernel("direct_forward", direct_forward, direct_forward_sizes, &d, sizeof(d), 0)
     add_conv2d_fields(&d)
-    add_kernel("direct_backward_input", direct_backward_input, direct_backward_input_sizes, &d,
-               sizeof(d), 0)
+    add_kernel("direct_backward_input", direct_backward_input, direct_backward_input_sizes, &d, sizeof(d), 0)
     add_conv2d_fields(&d)
-    add_kernel("direct_backward_weight", direct_backward_weight, direct_backward_weight_sizes, &d,
-               sizeof(d), 0)
+    add_kernel("direct_backward_weight", direct_backward_weight, direct_backward_weight_sizes, &d, sizeof(d), 0)
     add_conv2d_fields(&d)
     return 0
