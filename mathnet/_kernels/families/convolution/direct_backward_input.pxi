@@ -65,8 +65,7 @@ cdef void join_phases(const real *phases, int64_t phase, int64_t pad, int64_t st
         i += 1
 
 
-cdef int direct_backward_input(const void *descriptor, operand_t *operands, int chunk,
-                                      void *scratch) noexcept nogil:
+cdef int direct_backward_input(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
     """conv2d_backward_input, one input channel at a time: the same operands, the same chains of products."""
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef direct_units_t u = direct_backward_input_units(d)

@@ -43,8 +43,7 @@ cdef void direct_backward_weight_sizes(const void *descriptor, mn_sizes *out) no
     out.work = direct_work(d)
 
 
-cdef int direct_backward_weight(const void *descriptor, operand_t *operands, int chunk,
-                                       void *scratch) noexcept nogil:
+cdef int direct_backward_weight(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
     """conv2d_backward_weight with vectors along the pixels: the same operands."""
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef direct_weight_units_t u = direct_backward_weight_units(d)
