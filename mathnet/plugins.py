@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 
 from mathnet.plugin.host import current_runtime
-from mathnet.plugin.loader import Plugin
+from mathnet.plugin.offers import Plugin
 from mathnet.plugin.registry import Origin
 
 __all__ = ["Origin", "Plugin", "keys", "list", "origin"]

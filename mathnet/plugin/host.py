@@ -16,7 +16,8 @@ from weakref import WeakSet
 import numpy as np
 
 from mathnet.errors import ArgumentError
-from mathnet.plugin.loader import Loader, Plugin
+from mathnet.plugin.loader import Loader
+from mathnet.plugin.offers import Plugin
 from mathnet.plugin.records import Record
 from mathnet.plugin.registry import Registry
 

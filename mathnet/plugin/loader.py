@@ -6,8 +6,6 @@ A plugin that cannot be used is rolled back, recorded and warned of once; everyt
 
 from __future__ import annotations
 
-import dataclasses
-import importlib
 import inspect
 import os
 import re
@@ -15,11 +13,21 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mathnet.errors import ArgumentError, PluginError, PluginWarning, nearest
 from mathnet.graph.tensor import HIDDEN_FOLDERS
+from mathnet.plugin.offers import (
+    HOOKS,
+    Plugin,
+    check_api,
+    entries_of,
+    forgotten,
+    imported,
+    load_module,
+    wraps,
+)
 from mathnet.plugin.records import KINDS, Record, record_of
 from mathnet.plugin.registry import STANDARD, Entry, Registry
 
@@ -27,43 +35,6 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "mathnet"
-API_VERSION = 1
-
-
-@dataclasses.dataclass
-class Plugin:
-    """One plugin and what became of it.
-
-    status: "loaded", "blocked", "not allowed" (left out of MATHNET_PLUGINS) or "broken"; error and traceback say why it is broken;
-    notes: objects of it that are not used; entries: what it registered; module: the value of its entry point;
-    target: the module or object itself; cause: the exception behind error.
-    """
-
-    distribution: str
-    version: str | None
-    module: str
-    status: str = "loaded"
-    error: str | None = None
-    traceback: str | None = None
-    notes: list[str] = dataclasses.field(default_factory=list)
-    entries: list[Entry] = dataclasses.field(default_factory=list)
-    target: Any = dataclasses.field(default=None, repr=False)
-    cause: Exception | None = dataclasses.field(default=None, repr=False)
-
-    @property
-    def keys(self) -> dict[str, list[str]]:
-        """Registered keys by kind."""
-        found: dict[str, list[str]] = {}
-        for entry in self.entries:
-            found.setdefault(entry.kind, []).append(entry.key)
-        return {kind: sorted(keys) for kind, keys in sorted(found.items())}
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {
-            "distribution": self.distribution, "version": self.version, "module": self.module, "status": self.status,
-            "error": self.error, "notes": list(self.notes), "keys": self.keys,
-        }  # fmt: skip
 
 
 def normalized(name: str) -> str:
@@ -366,14 +337,14 @@ class Loader:
     def _introduce(self, plugin: Plugin) -> None:
         """Imports a plugin and registers it with pluggy."""
         if plugin.target is None:
-            plugin.target = _import(plugin.module)
-        _check_api(plugin.target)
+            plugin.target = imported(plugin.module)
+        check_api(plugin.target)
         manager = self._plugin_manager()
         manager.register(plugin.target, name=f"{plugin.distribution}:{plugin.module}")
         for caller in manager.get_hookcallers(plugin.target) or ():
             if not caller.has_spec():
                 raise PluginError(
-                    f"it implements the hook {caller.name!r}, which does not exist{nearest(caller.name, _HOOKS)}"
+                    f"it implements the hook {caller.name!r}, which does not exist{nearest(caller.name, HOOKS)}"
                 )
 
     def _ask_and_add(self, plugin: Plugin, tier: int, strict: bool) -> None:
@@ -394,7 +365,7 @@ class Loader:
         plugin.entries, refused = self.registry.add(offered, tier)
         if strict and refused:
             raise PluginError(refused[0])
-        plugin.notes += refused + _forgotten(plugin.target, offered)
+        plugin.notes += refused + forgotten(plugin.target, offered)
 
     def _ask(self, plugin: Plugin) -> list[Entry]:
         """What the hooks of a plugin offer, seen through the wrappers of others."""
@@ -403,7 +374,7 @@ class Loader:
         for kind, record_type in KINDS.items():
             hook = f"mathnet_{record_type.plural}"
             wrappers = [
-                p for p in manager.get_plugins() if p is not plugin.target and _wraps(manager, p, hook)
+                p for p in manager.get_plugins() if p is not plugin.target and wraps(manager, p, hook)
             ]
             others = [p for p in manager.get_plugins() if p is not plugin.target]
             try:
@@ -419,7 +390,7 @@ class Loader:
                 for wrapper in wrappers:
                     self._blame(wrapper, error)
             for offered in answers:
-                entries += _entries(plugin, kind, hook, offered)
+                entries += entries_of(plugin, kind, hook, offered)
         claimed: set[tuple[str, str]] = set()
         for entry in entries:
             if (entry.kind, entry.key) in claimed:
@@ -446,9 +417,6 @@ class Loader:
         return self._manager
 
 
-_HOOKS = [f"mathnet_{record_type.plural}" for record_type in KINDS.values()]
-
-
 def _warn(plugin: Plugin) -> None:
     version = f" {plugin.version}" if plugin.version else ""
     if plugin.error:
@@ -458,22 +426,6 @@ def _warn(plugin: Plugin) -> None:
     else:
         return
     warnings.warn(text, PluginWarning, stacklevel=2)
-
-
-def _check_api(target: Any) -> None:
-    """Refuses a plugin that needs another version of the plugin interface."""
-    module = (
-        target
-        if inspect.ismodule(target)
-        else sys.modules.get(getattr(target, "__module__", type(target).__module__))
-    )
-    needed = getattr(target, "MATHNET_API", getattr(module, "MATHNET_API", API_VERSION))
-    if isinstance(needed, bool) or not isinstance(needed, int) or needed < 1:
-        raise PluginError(f"MATHNET_API must be a positive integer such as {API_VERSION}, not {needed!r}")
-    if needed > API_VERSION:
-        raise PluginError(
-            f"it needs version {needed} of mathnet's plugin interface, and this mathnet offers version {API_VERSION}"
-        )
 
 
 def _taken(entry: Entry, held: Entry) -> str:
@@ -504,84 +456,7 @@ def _listed(argument: str, given: Iterable[str] | None) -> list[str] | None:
     return [normalized(name) for name in names]
 
 
-def _wraps(manager: Any, plugin: Any, hook: str) -> bool:
-    """Whether a plugin wraps the results of others for ``hook`` instead of offering its own."""
-    mine = [impl for impl in getattr(manager.hook, hook).get_hookimpls() if impl.plugin is plugin]
-    return any(impl.wrapper or impl.hookwrapper for impl in mine)
-
-
-def _entries(plugin: Plugin, kind: str, hook: str, offered: Any) -> list[Entry]:
-    """The entries in what a hook returned."""
-    if isinstance(offered, Mapping):
-        for key, reference in offered.items():
-            if not isinstance(reference, str) or reference.count(":") != 1:
-                raise PluginError(
-                    f"{hook}() refers to {kind} {key!r} by {reference!r}; a reference reads 'module:object'"
-                )
-        return [
-            Entry(kind, key, plugin.distribution, plugin.version, reference)
-            for key, reference in offered.items()
-        ]
-    if not isinstance(offered, (list, tuple)):
-        raise PluginError(
-            f"{hook}() returned {type(offered).__name__}; a list of decorated objects or a dict key → 'module:object' is expected"
-        )
-    found = []
-    for item in offered:
-        record = record_of(item)
-        if record is None:
-            raise PluginError(
-                f'{hook}() returned {item!r}, which carries no record: decorate it with @mn.{kind}("key")'
-            )
-        if record.kind != kind:
-            raise PluginError(
-                f"{hook}() returned {item!r}, which is declared as {record.kind} {record.key!r}; return it from mathnet_{record.plural}()"
-            )
-        found.append(Entry(kind, record.key, plugin.distribution, plugin.version, record))
-    return found
-
-
-def _forgotten(target: Any, entries: Iterable[Entry]) -> list[str]:
-    """Notes on objects that a plugin module decorates but returns from no hook."""
-    if not inspect.ismodule(target):
-        return []
-    offered = {(entry.kind, entry.key) for entry in entries}
-    notes = [
-        f"function {name}() is not marked with @mn.hookimpl, so it is not asked"
-        for name in _HOOKS
-        if callable(getattr(target, name, None)) and not hasattr(getattr(target, name), "mathnet_impl")
-    ]
-    for obj in vars(target).values():
-        record = record_of(obj)
-        if (
-            record is not None
-            and record.module == target.__name__
-            and (record.kind, record.key) not in offered
-        ):
-            notes.append(
-                f"{record.kind} {record.key!r} is declared in {target.__name__} but returned by no hook; "
-                f"return it from mathnet_{record.plural}()"
-            )
-    return notes
-
-
 def _distribution(point: EntryPoint) -> tuple[str, str | None]:
     if point.dist is None:
         return point.value.partition(":")[0].partition(".")[0], None
     return point.dist.name, point.dist.version
-
-
-def load_module(name: str) -> Any:
-    """The plugin module, or the object in it, that ``module`` or ``module:object`` names."""
-    try:
-        return _import(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise PluginError(f"{name!r} names no plugin module: {error}") from error
-
-
-def _import(value: str) -> Any:
-    module, _, name = value.partition(":")
-    found: Any = importlib.import_module(module)
-    for part in filter(None, name.split(".")):
-        found = getattr(found, part)
-    return found

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mathnet.errors import ArgumentError, CheckError, PluginError, PluginWarning, nearest
-from mathnet.plugin.loader import load_module
+from mathnet.plugin.offers import load_module
 from mathnet.plugin.records import Configured, Record, Sample, record_of
 from mathnet.testing.subject import Bench, NoSample, Subject
 from mathnet.testing.table import Check, checks_of

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mathnet.errors import PluginError
-from mathnet.plugin.loader import GROUP, load_module
+from mathnet.plugin.loader import GROUP
+from mathnet.plugin.offers import load_module
 
 
 def located(target: str) -> Any:

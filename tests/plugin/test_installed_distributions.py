@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mathnet.plugin.loader import API_VERSION
+from mathnet.plugin.offers import API_VERSION
 
 RELU = """
 @mn.activation("relu")

@@ -9,7 +9,7 @@ import warnings
 import pytest
 
 import mathnet as mn
-from mathnet.plugin.loader import API_VERSION
+from mathnet.plugin.offers import API_VERSION
 
 
 def listed(runtime, distribution):

@@ -9,6 +9,7 @@ import numpy as np
 
 import mathnet as mn
 from mathnet import Sample
+from mathnet.plugin.host import current_runtime
 
 #: (check that must catch it, the object)
 MUTANTS: list[tuple[str, Any]] = []
@@ -245,6 +246,13 @@ class Remembering(mn.Layer):
 def two_faced(x):
     """Something else for arrays than in a graph."""
     return np.tanh(x) if isinstance(x, np.ndarray) else mn.tanh(x) * 1.001
+
+
+@caught_by("thread_agreement")
+@mn.activation("counts_threads")
+def counts_threads(x):
+    """Another value with another number of threads."""
+    return x * float(current_runtime().threads)
 
 
 class _Scribbling(mn.HostOp):

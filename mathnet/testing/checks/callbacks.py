@@ -11,8 +11,7 @@ import numpy as np
 
 import mathnet as mn
 from mathnet.model.values import Encoder
-from mathnet.testing.checks.files import _Affine
-from mathnet.testing.checks.layers import _Descent, _squares
+from mathnet.testing.small_models import Affine, Descent, squares
 from mathnet.testing.subject import Subject
 from mathnet.testing.table import check, require
 
@@ -24,10 +23,10 @@ def _fit(callback: Any, progress: bool = False) -> mn.Model:
         rng.standard_normal((12, 2)).astype("float32"),
     )
     x = mn.Input((3,))
-    model = mn.Model(x, _Affine()(x))
+    model = mn.Model(x, Affine()(x))
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         model.fit(
-            features, targets, loss=_squares, optimizer=_Descent(), epochs=3, batch_size=4, validation_split=0.25, seed=0,
+            features, targets, loss=squares, optimizer=Descent(), epochs=3, batch_size=4, validation_split=0.25, seed=0,
             callbacks=[callback], progress=False,
         )  # fmt: skip
     return model
@@ -37,7 +36,7 @@ def _fit(callback: Any, progress: bool = False) -> mn.Model:
 def a_training(subject: Subject) -> None:
     """A training of three epochs with it ends without an error, twice with one object, and its weights are finite."""
     for sample in subject.samples:
-        with subject.entered_in_folder() as folder, mn.registered(_Affine):
+        with subject.entered_in_folder() as folder, mn.registered(Affine):
             made = subject.make(sample, Path(folder))
             require(isinstance(made, mn.Callback), "it is no mn.Callback")
             for _ in range(2):
@@ -52,7 +51,7 @@ def a_training(subject: Subject) -> None:
 def state_round_trip(subject: Subject) -> None:
     """``state()`` holds plain values and arrays, and a new object that restores it returns the same."""
     for sample in subject.samples:
-        with subject.entered_in_folder() as folder, mn.registered(_Affine):
+        with subject.entered_in_folder() as folder, mn.registered(Affine):
             made = subject.make(sample, Path(folder))
             _fit(made)
             state = made.state()

@@ -8,27 +8,9 @@ from typing import Any
 import numpy as np
 
 import mathnet as mn
+from mathnet.testing.small_models import Affine, Descent, small_model
 from mathnet.testing.subject import Subject
 from mathnet.testing.table import check, require
-
-
-@mn.layer("conformance_affine")
-class _Affine(mn.Layer):
-    """A layer of the kit's own: y = xW + b."""
-
-    def build(self, input_shape: Any) -> None:
-        self.kernel = self.param(
-            "kernel", (input_shape[-1], 2), lambda shape, rng: rng.standard_normal(shape)
-        )
-        self.bias = self.param("bias", (2,), lambda shape, rng: np.ones(shape))
-
-    def call(self, x: Any) -> Any:
-        return x @ self.kernel + self.bias
-
-
-def _model() -> mn.Model:
-    x = mn.Input((3,))
-    return mn.Model(x, _Affine()(x))
 
 
 def _weights(model: mn.Model) -> dict[str, np.ndarray]:
@@ -49,8 +31,8 @@ def write_and_read(subject: Subject) -> None:
     for sample in subject.samples:
         with subject.entered_in_folder() as folder:
             made: Any = subject.make(sample, folder)
-            with mn.registered(_Affine):
-                model = _model()
+            with mn.registered(Affine):
+                model = small_model()
                 before = _weights(model)
                 for suffix in made.suffixes:
                     path = folder / f"model{suffix}"
@@ -93,11 +75,11 @@ def missing_files(subject: Subject) -> None:
 def report(subject: Subject) -> None:
     """A model or its trainer gives a Report or a text, as JSON too, the same twice, and the model stays as it is."""
     for sample in subject.samples:
-        with subject.entered(), mn.registered(_Affine):
-            model = _model()
+        with subject.entered(), mn.registered(Affine):
+            model = small_model()
             before = _weights(model)
             trainer = mn.Trainer(
-                model, loss=lambda y, t: mn.sum(mn.square(y - t), axis=1), optimizer=_still()
+                model, loss=lambda y, t: mn.sum(mn.square(y - t), axis=1), optimizer=Descent()
             )
             refused: list[Exception] = []
             for name, what in (("model", model), ("trainer", trainer)):
@@ -115,9 +97,3 @@ def report(subject: Subject) -> None:
                 _unchanged(before, model, "the report")
             if len(refused) == 2:
                 raise refused[0]
-
-
-def _still() -> Any:
-    from mathnet.testing.checks.layers import _Descent
-
-    return _Descent()

@@ -11,6 +11,7 @@ import numpy as np
 import mathnet as mn
 from mathnet.graph.dim import Dim
 from mathnet.graph.tree import flatten
+from mathnet.testing.small_models import Descent, squares
 from mathnet.testing.subject import Subject
 from mathnet.testing.table import check, require
 from mathnet.testing.trial import ROWS, alone, trials
@@ -94,17 +95,22 @@ def prediction_changes_nothing(subject: Subject) -> None:
 
 @check("layer")
 def training_step(subject: Subject) -> None:
-    """Two training steps run; every loss and weight stays finite, and the same seed gives the same weights."""
+    """Two training steps change a weight; all stay finite, the losses too; the same seed gives the same weights."""
     for trial in trials(subject):
         with subject.entered():
             ends = []
             for _ in range(2):
                 model = trial.model(fresh=True)
+                before = {name: np.array(values) for name, values in model.parameters.items()}
                 losses = _train(model, trial.inputs())
                 if losses is None:
                     return
                 require(np.isfinite(losses).all(), f"training gives the losses {losses}")
                 ends.append({name: np.array(values) for name, values in model.parameters.items()})
+            require(
+                any(not np.array_equal(before[name], values) for name, values in ends[0].items()),
+                "two training steps change no weight; does call() use the weights that build() makes?",
+            )
             for name, values in ends[0].items():
                 require(
                     np.isfinite(values).all(), f"after two training steps the weight {name!r} is not finite"
@@ -128,27 +134,8 @@ def _train(model: mn.Model, inputs: list[np.ndarray]) -> list[float] | None:
     target = outputs[0].shape[1:]
     if any(isinstance(size, Dim) for size in target):
         return None
-    trainer = mn.Trainer(objective, loss=_squares, optimizer=_Descent(), seed=3)
+    trainer = mn.Trainer(objective, loss=squares, optimizer=Descent(), seed=3)
     return [trainer.step(alone(inputs), np.zeros((ROWS, *target), np.float32)) for _ in range(2)]
-
-
-def _squares(y_pred: Any, y_true: Any) -> Any:
-    squares = mn.square(y_pred - y_true)
-    return mn.mean(squares, axis=tuple(range(1, len(squares.shape)))) if len(squares.shape) > 1 else squares
-
-
-class _Descent:
-    """θ − 0.01 g: the kit names no optimizer of a plugin."""
-
-    learning_rate = 0.01
-
-    def init(self, param: Any) -> dict[str, Any]:
-        return {}
-
-    def update(
-        self, param: Any, grad: Any, state: dict[str, Any], learning_rate: Any
-    ) -> tuple[Any, dict[str, Any]]:
-        return param - learning_rate * grad, {}
 
 
 @check("layer")

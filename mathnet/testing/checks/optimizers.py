@@ -10,27 +10,13 @@ import numpy as np
 
 import mathnet as mn
 from mathnet.plugin.records import Sample
+from mathnet.testing.small_models import Point
 from mathnet.testing.subject import Subject
 from mathnet.testing.table import check, require
 
 #: Learning rates that are tried besides the optimizer's own.
 RATES = (1e-3, 1e-2, 0.1, 0.5)
 STEPS = 2000
-
-
-@mn.layer("conformance_point")
-class _Point(mn.Layer):
-    """A layer of the kit's own: a point θ of the plane, whatever the input."""
-
-    def __init__(self, start: tuple = (0.0, 0.0), name: str | None = None) -> None:
-        super().__init__(name=name)
-        self.start = start
-
-    def build(self, input_shape: Any) -> None:
-        self.point = self.param("point", (2,), lambda shape, rng: np.array(self.start))
-
-    def call(self, x: Any) -> Any:
-        return 0.0 * x + self.point
 
 
 def _quadratic(y_pred: Any, y_true: Any) -> Any:
@@ -62,7 +48,7 @@ class _Run:
     ) -> None:
         config = sample.config if rate is None else {**sample.config, "learning_rate": rate}
         x = mn.Input((1,), dtype=dtype)
-        self.model = mn.Model(x, _Point(start, name="point")(x))
+        self.model = mn.Model(x, Point(start, name="point")(x))
         self.trainer = mn.Trainer(self.model, loss=loss, optimizer=subject.record.make(**config), seed=1)
         self.x, self.y = np.zeros((1, 1), dtype), np.zeros((1, 2), dtype)
 
@@ -85,7 +71,7 @@ def _best(
     """With one of the learning rates the loss falls to ``goal`` of its first value."""
     for sample in subject.samples:
         ends: dict[Any, float] = {}
-        with subject.entered(), mn.registered(_Point):
+        with subject.entered(), mn.registered(Point):
             first = _Run(subject, sample, loss, start, dtype=dtype).steps(1)
             for rate in _rates(subject):
                 try:
@@ -120,7 +106,7 @@ def rosenbrock(subject: Subject) -> None:
 def exact_resume(subject: Subject) -> None:
     """A training that is stored and restored goes on bit by bit as if nothing had happened."""
     for sample in subject.samples:
-        with subject.entered_in_folder() as folder, mn.registered(_Point):
+        with subject.entered_in_folder() as folder, mn.registered(Point):
             path = Path(folder) / "run.ckpt"
             whole = _Run(subject, sample, _quadratic)
             whole.steps(7)
@@ -142,7 +128,7 @@ def exact_resume(subject: Subject) -> None:
 def runs_are_apart(subject: Subject) -> None:
     """Two trainings side by side go as one alone does."""
     for sample in subject.samples:
-        with subject.entered(), mn.registered(_Point):
+        with subject.entered(), mn.registered(Point):
             alone = _Run(subject, sample, _quadratic)
             for _ in range(10):
                 alone.steps(1)
@@ -160,7 +146,7 @@ def runs_are_apart(subject: Subject) -> None:
 def zero_gradient(subject: Subject) -> None:
     """Where the gradient is zero the weights stay finite."""
     for sample in subject.samples:
-        with subject.entered(), mn.registered(_Point):
+        with subject.entered(), mn.registered(Point):
             run = _Run(subject, sample, _flat, (1.0, -1.0))
             run.steps(3)
             require(
