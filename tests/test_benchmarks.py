@@ -10,7 +10,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # benchmarks/ is not installed
 
 from benchmarks import __main__ as command
-from benchmarks import machine, peers, report, results
+from benchmarks import machine, memory, peers, report, results
 from benchmarks.measure import alternate
 
 
@@ -126,3 +126,23 @@ def test_the_machine_is_described_without_a_compiler(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CC", "no-such-compiler")
     assert machine.peak_gflops(1) is None
     assert "not measured" in machine.heading({**DESCRIPTION, "gflops": {1: None}})[-1]
+
+
+def test_a_peak_counts_what_was_allocated_in_passing() -> None:
+    size = 64 << 20
+
+    def fill() -> None:
+        bytearray(b"x") * size
+
+    try:
+        found = memory.peak_beyond(fill)
+    except OSError:  # a system without /proc says so
+        assert not memory._CLEAR.exists()
+    else:
+        assert size / 2 < found < 2 * size
+        assert memory.peak_beyond(lambda: None) < size / 2
+
+
+def test_a_peak_is_asked_of_a_side_that_there_is() -> None:
+    with pytest.raises(ValueError, match="side must be one of mathnet, pytorch, not 'numpy'"):
+        memory.training_peak_bytes("numpy")

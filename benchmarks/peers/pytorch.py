@@ -166,8 +166,8 @@ def network(name: str) -> nn.Module:
     return _Recurrent({"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}[name], 64, 128, 10)
 
 
-def train(name: str, x: np.ndarray, y: np.ndarray) -> Step:
-    model = network(name)
+def train(name: str, x: np.ndarray, y: np.ndarray, model: nn.Module | None = None) -> Step:
+    model = network(name) if model is None else model
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9) if name == "vgg" else adam(model)
     return training_step(model, x, y, optimizer)
 

@@ -60,7 +60,7 @@ cdef extern from "abi.h" nogil:
         MN_INTERRUPTED
 
 cdef extern from "thread_pool.h" nogil:
-    ctypedef void (*mn_pool_job)(void *argument, int chunk, int worker) noexcept nogil
+    ctypedef int (*mn_pool_job)(void *argument, int chunk, int worker) noexcept nogil
     enum:
         MN_POOL_MAX_THREADS
     void mn_pool_initialize()

@@ -25,7 +25,7 @@
 #define STACK_BYTES (4 << 20)
 #define CACHE_LINE 128
 
-/* The ticket says all about the current job that threads contend for, so that one compare-and-swap claims a
+/* A job has a place while it runs.  Its ticket says all that threads contend for, so that one compare-and-swap claims a
    chunk:
        generation (32 bits) | seats taken by workers (8 bits) | unclaimed chunks (24 bits)
    The fields beside it are written only while no chunk is unclaimed or running, and a claim made with fields of
@@ -35,32 +35,39 @@
 #define GENERATION(ticket) ((uint32_t)((ticket) >> 32))
 #define ONE_SEAT ((uint64_t)1 << 24)
 
-static struct {
+typedef struct {
     _Alignas(CACHE_LINE) _Atomic uint64_t ticket;
-    _Alignas(CACHE_LINE) _Atomic uint32_t published; /* counts jobs: what sleepers watch */
-    _Atomic int sleepers;
-    _Alignas(CACHE_LINE) _Atomic int done;           /* chunks finished by workers */
+    _Alignas(CACHE_LINE) _Atomic int done; /* chunks finished by workers */
     _Alignas(CACHE_LINE) _Atomic(mn_pool_job) job;
     _Atomic(void *) argument;
     _Atomic int chunks;
     _Atomic int limit;
-    _Alignas(CACHE_LINE) atomic_bool busy;
+    _Alignas(CACHE_LINE) atomic_bool taken;
+} place;
+
+static struct {
+    place places[MN_POOL_JOBS];
+    _Alignas(CACHE_LINE) _Atomic uint32_t published; /* counts jobs: what sleepers watch */
+    _Atomic int sleepers;
+    _Alignas(CACHE_LINE) atomic_bool starting; /* some caller is making workers */
     _Atomic int workers;
 } pool;
 
 static _Atomic int thread_budget = 1;
 static _Atomic unsigned fork_count;
 
-/* A thread's place in the job of one generation. */
+/* A worker's seat in the job of one generation. */
 typedef struct {
     uint32_t generation;
     int worker; /* 0 before the first seat */
 } seat;
 
 typedef struct {
+    place *of;
     mn_pool_job job;
     void *argument;
     int chunk;
+    int worker;
 } claim;
 
 long long mn_clock(void) {
@@ -118,18 +125,19 @@ static void reset_sleeping(void) {
 
 /* ---- Claiming ------------------------------------------------------------------------------------------ */
 
-static int next_chunk(claim *out, uint64_t ticket) {
-    out->job = atomic_load_explicit(&pool.job, memory_order_relaxed);
-    out->argument = atomic_load_explicit(&pool.argument, memory_order_relaxed);
-    return atomic_load_explicit(&pool.chunks, memory_order_relaxed) - UNCLAIMED(ticket);
+static void read_job(claim *out, place *of, uint64_t ticket) {
+    out->of = of;
+    out->job = atomic_load_explicit(&of->job, memory_order_relaxed);
+    out->argument = atomic_load_explicit(&of->argument, memory_order_relaxed);
+    out->chunk = atomic_load_explicit(&of->chunks, memory_order_relaxed) - UNCLAIMED(ticket);
 }
 
 /* The caller's claim: it has seat 0 in its own job. */
-static int claim_as_caller(claim *out) {
-    uint64_t ticket = atomic_load_explicit(&pool.ticket, memory_order_acquire);
+static int claim_as_caller(claim *out, place *of) {
+    uint64_t ticket = atomic_load_explicit(&of->ticket, memory_order_acquire);
     while (UNCLAIMED(ticket)) {
-        out->chunk = next_chunk(out, ticket);
-        if (atomic_compare_exchange_weak_explicit(&pool.ticket, &ticket, ticket - 1, memory_order_acq_rel,
+        read_job(out, of, ticket);
+        if (atomic_compare_exchange_weak_explicit(&of->ticket, &ticket, ticket - 1, memory_order_acq_rel,
                                                   memory_order_acquire))
             return 1;
     }
@@ -137,36 +145,58 @@ static int claim_as_caller(claim *out) {
 }
 
 /* A worker's claim: with its first chunk of a generation it takes a seat too, if one is free. */
-static int claim_as_worker(claim *out, seat *mine) {
-    uint64_t ticket = atomic_load_explicit(&pool.ticket, memory_order_acquire);
+static int claim_as_worker(claim *out, place *of, seat *mine) {
+    uint64_t ticket = atomic_load_explicit(&of->ticket, memory_order_acquire);
     while (UNCLAIMED(ticket)) {
         int seated = mine->worker && mine->generation == GENERATION(ticket);
         int worker = seated ? mine->worker : SEATS(ticket) + 1;
-        if (!seated && worker >= atomic_load_explicit(&pool.limit, memory_order_relaxed)) return 0;
-        out->chunk = next_chunk(out, ticket);
+        if (!seated && worker >= atomic_load_explicit(&of->limit, memory_order_relaxed)) return 0;
+        read_job(out, of, ticket);
         uint64_t next = ticket - 1 + (seated ? 0 : ONE_SEAT);
-        if (atomic_compare_exchange_weak_explicit(&pool.ticket, &ticket, next, memory_order_acq_rel,
+        if (atomic_compare_exchange_weak_explicit(&of->ticket, &ticket, next, memory_order_acq_rel,
                                                   memory_order_acquire)) {
             mine->generation = GENERATION(ticket);
-            mine->worker = worker;
+            out->worker = mine->worker = worker;
             return 1;
         }
     }
     return 0;
 }
 
+/* The first job after the place `*turn` that has a chunk for this worker; the next search starts behind it. */
+static int claim_in_turn(claim *out, seat *seats, int *turn) {
+    for (int i = 0; i < MN_POOL_JOBS; i++) {
+        int at = (*turn + i) % MN_POOL_JOBS;
+        if (claim_as_worker(out, &pool.places[at], &seats[at])) {
+            *turn = at + 1;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Takes all unclaimed chunks away and returns how many they were. */
+static int drop_unclaimed(place *of) {
+    uint64_t ticket = atomic_load_explicit(&of->ticket, memory_order_acquire);
+    while (!atomic_compare_exchange_weak_explicit(&of->ticket, &ticket, ticket - (uint64_t)UNCLAIMED(ticket),
+                                                  memory_order_acq_rel, memory_order_acquire)) {
+    }
+    return UNCLAIMED(ticket);
+}
+
 /* ---- Workers ------------------------------------------------------------------------------------------- */
 
 static void *work(void *unused) {
     (void)unused;
-    seat mine = {0, 0};
+    seat seats[MN_POOL_JOBS] = {{0, 0}};
     claim next;
+    int turn = 0;
     long long idle_since = 0;
     for (;;) {
         uint32_t seen = atomic_load(&pool.published);
-        if (claim_as_worker(&next, &mine)) {
-            next.job(next.argument, next.chunk, mine.worker);
-            atomic_fetch_add_explicit(&pool.done, 1, memory_order_release);
+        if (claim_in_turn(&next, seats, &turn)) {
+            next.job(next.argument, next.chunk, next.worker);
+            atomic_fetch_add_explicit(&next.of->done, 1, memory_order_release);
             idle_since = 0;
             continue;
         }
@@ -189,11 +219,15 @@ static void *work(void *unused) {
     return NULL;
 }
 
-/* Only the owner of `busy` comes here. */
+/* One caller at a time makes workers; others go on with those that there are. */
 static void start_workers(int wanted) {
+    if (atomic_exchange(&pool.starting, 1)) return;
     pthread_attr_t attributes;
     sigset_t all, before;
-    if (pthread_attr_init(&attributes)) return;
+    if (pthread_attr_init(&attributes)) {
+        atomic_store(&pool.starting, 0);
+        return;
+    }
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     sigfillset(&all);
@@ -205,6 +239,16 @@ static void start_workers(int wanted) {
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
+    atomic_store(&pool.starting, 0);
+}
+
+/* A free place, now the caller's, or NULL. */
+static place *take_place(void) {
+    for (int i = 0; i < MN_POOL_JOBS; i++) {
+        place *at = &pool.places[i];
+        if (!atomic_load_explicit(&at->taken, memory_order_relaxed) && !atomic_exchange(&at->taken, 1)) return at;
+    }
+    return NULL;
 }
 
 /* ---- What the runner calls ----------------------------------------------------------------------------- */
@@ -237,29 +281,30 @@ int mn_pool_run(mn_pool_job job, void *argument, int chunks, int limit) {
     if (limit > mn_pool_threads()) limit = mn_pool_threads();
     if (limit > chunks) limit = chunks;
     if (limit < 2 || chunks > MN_POOL_MAX_CHUNKS) return 0;
-    if (atomic_load_explicit(&pool.busy, memory_order_relaxed) || atomic_exchange(&pool.busy, 1)) return 0;
+    place *own = take_place();
+    if (!own) return 0;
     if (atomic_load_explicit(&pool.workers, memory_order_relaxed) < limit - 1) start_workers(limit - 1);
 
-    atomic_store_explicit(&pool.job, job, memory_order_relaxed);
-    atomic_store_explicit(&pool.argument, argument, memory_order_relaxed);
-    atomic_store_explicit(&pool.chunks, chunks, memory_order_relaxed);
-    atomic_store_explicit(&pool.limit, limit, memory_order_relaxed);
-    atomic_store_explicit(&pool.done, 0, memory_order_relaxed);
-    uint32_t generation = GENERATION(atomic_load_explicit(&pool.ticket, memory_order_relaxed)) + 1;
-    atomic_store_explicit(&pool.ticket, (uint64_t)generation << 32 | (uint64_t)chunks, memory_order_release);
+    atomic_store_explicit(&own->job, job, memory_order_relaxed);
+    atomic_store_explicit(&own->argument, argument, memory_order_relaxed);
+    atomic_store_explicit(&own->chunks, chunks, memory_order_relaxed);
+    atomic_store_explicit(&own->limit, limit, memory_order_relaxed);
+    atomic_store_explicit(&own->done, 0, memory_order_relaxed);
+    uint32_t generation = GENERATION(atomic_load_explicit(&own->ticket, memory_order_relaxed)) + 1;
+    atomic_store_explicit(&own->ticket, (uint64_t)generation << 32 | (uint64_t)chunks, memory_order_release);
     atomic_fetch_add(&pool.published, 1);
     if (atomic_load(&pool.sleepers) > 0) wake(limit - 1);
 
     claim next;
-    int mine = 0;
-    while (claim_as_caller(&next)) {
-        next.job(next.argument, next.chunk, 0);
-        mine++;
+    int settled = 0; /* chunks that no worker has to finish */
+    while (claim_as_caller(&next, own)) {
+        settled++;
+        if (next.job(next.argument, next.chunk, 0)) settled += drop_unclaimed(own);
     }
-    for (int spins = 0; atomic_load_explicit(&pool.done, memory_order_acquire) + mine < chunks;) {
+    for (int spins = 0; atomic_load_explicit(&own->done, memory_order_acquire) + settled < chunks;) {
         if (++spins < PAUSES_BEFORE_YIELD) pause_briefly();
         else sched_yield();
     }
-    atomic_store_explicit(&pool.busy, 0, memory_order_release);
+    atomic_store_explicit(&own->taken, 0, memory_order_release);
     return 1;
 }

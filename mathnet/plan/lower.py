@@ -15,6 +15,7 @@ from mathnet.plan.elementwise import emit_program
 from mathnet.plan.emit import Buffer, Emitter, Instruction, View, dense_strides
 from mathnet.plan.merge import merge_updates
 from mathnet.plan.program import Program, Value
+from mathnet.plan.schedule import release_early
 from mathnet.transform.fuse import Unit, partition
 
 
@@ -69,7 +70,7 @@ class Lowering:
         for source, target, nodes in copies:
             self.emit.nodes = nodes
             self.emit.copy(source, target)
-        return Draft(self.emit.instructions, commit)
+        return Draft(release_early(self.emit.instructions, commit), commit)
 
     # ---- leaves ----
     def _bind_leaves(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mathnet._kernels import runner
 from mathnet._kernels.runner import Program, StatusError
 
 X, Y, Z, W = (("external", index, 0) for index in range(4))
@@ -383,6 +384,18 @@ def test_a_signal_ends_a_serial_instruction_of_many_chunks(kernels, alarm):
     program = Program([kernels.spin(500, chunks=1_000_000)], 0, 0, 1, threads=1)
     with pytest.raises(Tripped):
         program.run()
+
+
+def test_a_signal_ends_a_divided_instruction(kernels, alarm):
+    before = runner.threads()
+    runner.set_threads(3)
+    try:
+        program = Program([kernels.spin(500, chunks=1_000_000)], 0, 0, 1)
+        with pytest.raises(Tripped):
+            program.run()
+        Program([kernels.spin(10, chunks=40)], 0, 0, 1).run()  # the pool is free again
+    finally:
+        runner.set_threads(before)
 
 
 def test_the_commit_part_is_not_interrupted(kernels, alarm):

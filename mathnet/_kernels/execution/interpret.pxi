@@ -34,6 +34,8 @@ cdef struct Job:               # one instruction in the thread pool
     char *scratch
     int64_t scratch_stride
     int flush
+    Context *context           # of the calling thread, which looks at the signals between its chunks
+    double chunk_work
 
 
 cdef inline Header *header(char *scratch) noexcept nogil:
@@ -119,10 +121,6 @@ cdef int run_chunked(Instruction *instruction, void **operands, Context *context
                 status = poll(context)
                 if status != MN_OK:
                     return status
-    elif status == MN_OK:
-        context.credit += instruction.work
-        if context.credit > CLOCK_CREDIT:
-            status = poll(context)
     if status == MN_OK and instruction.finish:
         status = instruction.fn(instruction.descriptor, operands, <int>instruction.chunks, context.scratch)
     return status
@@ -131,7 +129,7 @@ cdef int run_chunked(Instruction *instruction, void **operands, Context *context
 cdef bint run_on_pool(
     Instruction *instruction, void **operands, Context *context, int limit, int *status
 ) noexcept nogil:
-    """False when the pool is busy.  A failure is that of the lowest failing chunk, as in a serial run."""
+    """False when the pool has no place.  A failure is that of the lowest failing chunk, as in a serial run."""
     cdef Job job
     cdef int worker, lowest = -1
     cdef Header *of_worker
@@ -141,6 +139,8 @@ cdef bint run_on_pool(
     job.scratch = context.scratch
     job.scratch_stride = context.scratch_stride
     job.flush = context.flush
+    job.context = context
+    job.chunk_work = instruction.chunk_work
     for worker in range(limit):
         header(context.scratch + worker * context.scratch_stride).status = MN_OK
     if not mn_pool_run(run_chunk, &job, <int>instruction.chunks, limit):
@@ -154,19 +154,26 @@ cdef bint run_on_pool(
     return True
 
 
-cdef void run_chunk(void *argument, int chunk, int worker) noexcept nogil:
+cdef int run_chunk(void *argument, int chunk, int worker) noexcept nogil:
+    """One chunk of a job; other than 0 when a signal has ended the run, which the calling thread finds out."""
     cdef Job *job = <Job *>argument
+    cdef Context *context = job.context
     cdef char *scratch = job.scratch + worker * job.scratch_stride
     cdef uint64_t float_mode
     if header(scratch).status != MN_OK:
-        return  # chunks come in ascending order: a worker's first failure is the one that counts
-    if worker == 0:
-        header(scratch).status = job.fn(job.descriptor, job.operands, chunk, scratch)
-    else:
+        return 0  # chunks come in ascending order: a worker's first failure is the one that counts
+    header(scratch).chunk = chunk
+    if worker:
         float_mode = mn_float_mode_enter(job.flush)
         header(scratch).status = job.fn(job.descriptor, job.operands, chunk, scratch)
         mn_float_mode_leave(float_mode)
-    header(scratch).chunk = chunk
+        return 0
+    header(scratch).status = job.fn(job.descriptor, job.operands, chunk, scratch)
+    context.credit += job.chunk_work
+    if header(scratch).status != MN_OK or context.credit <= CLOCK_CREDIT:
+        return 0
+    header(scratch).status = poll(context)
+    return header(scratch).status
 
 
 # ---- Sub-programs ------------------------------------------------------------------------------------------

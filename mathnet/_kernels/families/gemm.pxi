@@ -81,7 +81,7 @@ cdef enum:
     PIECES_WANTED = 8
     LEAST_ROWS = 96         # of a piece, where columns can be cut instead
     PACKING_PIECES = 4      # a transposed A is packed by every piece that reads it
-    ROW_PIECES = 4          # one row of A: wide pieces, as each visits every page of B
+    ROW_PIECES = 4          # of the product of a matrix and a vector
 
 
 ctypedef struct gemm_t:
@@ -131,8 +131,11 @@ cdef pieces_t gemm_pieces(const gemm_t *d) noexcept nogil:
             p.matrices = PIECE_PRODUCTS // products
         p.chunks = chunk_count(d.batch, p.matrices)
         return p
-    wanted = at_most(products // PIECE_PRODUCTS, ROW_PIECES if d.m == 1 else PIECES_WANTED if d.a_col == 1 else PACKING_PIECES)
-    p.row_pieces = chunk_count(d.m, PIECE_ROWS)
+    if d.m == 1 or d.n == 1:    # wide pieces: each visits every page of the matrix
+        wanted = at_most(chunk_count(products, PIECE_PRODUCTS), ROW_PIECES)
+    else:
+        wanted = at_most(products // PIECE_PRODUCTS, PIECES_WANTED if d.a_col == 1 else PACKING_PIECES)
+    p.row_pieces = chunk_count(d.m, PIECE_ROWS) if d.n > 1 else 1
     if p.row_pieces > 2:        # shared fairly by 2 and by 4 threads
         p.row_pieces = (p.row_pieces + 3) // 4 * 4
     p.column_pieces = chunk_count(d.n, PIECE_PANELS * TILE_COLUMNS) if d.m > 1 else 1
