@@ -58,7 +58,9 @@ def test_a_tile_that_reads_too_far_is_found(planted):
     assert outcome(code.format(1016))[0] == 0
     beyond = code.replace("b.ctypes.data", "b.ctypes.data + 4 * (b.size - 15)")
     status, report = outcome(beyond.format(1016))
-    assert status and "heap-buffer-overflow" in report and "mn_tile" in report
+    assert (
+        status and "AddressSanitizer" in report and "mn_tile" in report
+    )  # a vector across the end is "unknown-crash"
 
 
 def test_undefined_behaviour_is_found(planted):
