@@ -25,6 +25,7 @@ SUITES = {
     "convolution": "single convolutions, forward and backward",
     "pooling": "pooling, forward and backward",
     "elementwise": "activations, an expression, matrix products, optimizers",
+    "maths": "Hessians, their products, per-example gradients",
     "plugins": "an activation by a plugin in training, look-ups, Runtimes, listing what is installed",
 }
 ONE_THREAD = {

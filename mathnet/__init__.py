@@ -12,7 +12,7 @@ from typing import Any
 from mathnet.version import __version__ as __version__
 
 _HOMES = {
-    "mathnet.derivatives": "custom_vjp grad hessian hvp jacobian jvp scan value_and_grad vjp",
+    "mathnet.derivatives": "custom_vjp grad hessian hvp jacobian jvp linearize scan value_and_grad vhp vjp",
     "mathnet.errors": (
         "ArgumentError CheckError DTypeError DataError FileFormatError GradientError GraphError MathnetError "
         "PluginError PluginWarning ShapeError UnknownKeyError"
@@ -34,6 +34,7 @@ _HOMES = {
     "mathnet.plugin.records": "Sample",
     "mathnet.plugin.report": "Report",
     "mathnet.study.formula": "formula",
+    "mathnet.vectorization": "checkpoint vmap",
     "mathnet.testing": "check_gradient",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

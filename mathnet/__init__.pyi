@@ -10,8 +10,10 @@ from mathnet.derivatives import hessian as hessian
 from mathnet.derivatives import hvp as hvp
 from mathnet.derivatives import jacobian as jacobian
 from mathnet.derivatives import jvp as jvp
+from mathnet.derivatives import linearize as linearize
 from mathnet.derivatives import scan as scan
 from mathnet.derivatives import value_and_grad as value_and_grad
+from mathnet.derivatives import vhp as vhp
 from mathnet.derivatives import vjp as vjp
 from mathnet.errors import ArgumentError as ArgumentError
 from mathnet.errors import CheckError as CheckError
@@ -63,6 +65,8 @@ from mathnet.plugin.records import Sample as Sample
 from mathnet.plugin.report import Report as Report
 from mathnet.study.formula import formula as formula
 from mathnet.testing import check_gradient as check_gradient
+from mathnet.vectorization import checkpoint as checkpoint
+from mathnet.vectorization import vmap as vmap
 from mathnet import activations as activations
 from mathnet import callbacks as callbacks
 from mathnet import constraints as constraints

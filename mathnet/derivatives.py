@@ -17,15 +17,18 @@ from mathnet.functions import TracedCall, run
 from mathnet.graph.dim import Dim, product, show_shape
 from mathnet.graph.dtypes import is_float
 from mathnet.graph.graph import walk
-from mathnet.graph.op import FUNCTIONS, INPUT, VARIABLE, as_tensor, constant
-from mathnet.graph.tensor import Tensor
+from mathnet.graph.op import FUNCTIONS, INPUT, VARIABLE, as_tensor, constant, input_tensor
+from mathnet.graph.tensor import Spec, Tensor
 from mathnet.graph.tree import Structure, flatten, unflatten
 from mathnet.ops.control import CUSTOM_VJP, identity
 from mathnet.ops.scan import scan as scan_tensors
+from mathnet.transform.batching import vectorized
 from mathnet.transform.forward_mode import tangents as forward
 from mathnet.transform.gradient import gradient
 
 Argnums = int | tuple[int, ...]
+#: Elements that the passes of a Jacobian may take as one batch.
+BATCHED = 1 << 22
 
 
 # ---- gradients of scalars ----------------------------------------------------------------------------------------------
@@ -87,30 +90,65 @@ def hvp(f: Callable, argnums: Argnums = 0) -> Callable:
     return _transformed(product_of, f, "hvp")
 
 
+def vhp(f: Callable, argnums: Argnums = 0) -> Callable:
+    """Vector times Hessian: ``vhp(f)(x, v)`` = vᵀ·∇²f(x), as the gradient of the slope along v (reverse over forward mode).
+
+    It equals :func:`hvp` where the second derivatives are continuous; the two go through the rules of the operations in another order,
+    so each checks the other.  Arguments as in :func:`hvp`.
+
+    >>> import mathnet as mn
+    >>> mn.vhp(lambda x: mn.sum(x**3))(np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    array([6., 0.])
+    """
+
+    def product_of(*args: Any, **kwargs: Any) -> Any:
+        if len(args) < 2:
+            raise ArgumentError(
+                "vhp: the arguments of the function and then the vector are needed: vhp(f)(x, v)"
+            )
+        *rest, vector = args
+        leaves, structure = _wrt(rest, argnums, "vhp")
+        value = _scalar(f(*rest, **kwargs), "vhp")
+        directions = _matching(vector, structure, leaves, "vhp: the vector")
+        pairs = [(t, d) for t, d in zip(leaves, directions) if d is not None]
+        (slope,) = forward([value], [t for t, _ in pairs], [d for _, d in pairs])
+        found = (
+            [None] * len(leaves) if slope is None else gradient([slope], [constant(1.0, slope.dtype)], leaves)
+        )
+        return unflatten(structure, _or_zeros(found, leaves))
+
+    return _transformed(product_of, f, "vhp")
+
+
 def _value_and_grad(f: Callable, argnums: Argnums, name: str) -> Callable:
     """The graph side of :func:`value_and_grad`."""
 
     def build(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         leaves, structure = _wrt(args, argnums, name)
-        value = f(*args, **kwargs)
-        if isinstance(value, (tuple, list, dict)) or value is None:
-            raise GradientError(
-                f"{name}: the function returned a {type(value).__name__}; it must return one scalar"
-            )
-        value = as_tensor(value, f"{name}: result of the function")
-        if value.shape != ():
-            raise GradientError(
-                f"{name}: the function returned shape {show_shape(value.shape)}, but a gradient needs a scalar; "
-                "reduce it with mn.sum or mn.mean, or use mn.jacobian or mn.vjp"
-            )
-        if not is_float(value.dtype):
-            raise DTypeError(
-                f"{name}: the function returned {value.dtype}; a derivative needs float32 or float64"
-            )
+        value = _scalar(f(*args, **kwargs), name)
         found = gradient([value], [constant(1.0, value.dtype)], leaves)
         return value, unflatten(structure, _or_zeros(found, leaves))
 
     return build
+
+
+def _scalar(value: Any, name: str) -> Tensor:
+    """The result of a function whose gradient is wanted."""
+    if isinstance(value, (tuple, list, dict)) or value is None:
+        raise GradientError(
+            f"{name}: the function returned a {type(value).__name__}; it must return one scalar"
+        )
+    value = as_tensor(value, f"{name}: result of the function")
+    if value.shape != ():
+        raise GradientError(
+            f"{name}: the function returned shape {show_shape(value.shape)}, but a gradient needs a scalar; "
+            "reduce it with mn.sum or mn.mean, or use mn.jacobian or mn.vjp"
+        )
+    if not is_float(value.dtype):
+        raise DTypeError(
+            f"{name}: the function returned {value.dtype}; a derivative needs float32 or float64"
+        )
+    return value
 
 
 # ---- products with the Jacobian ----------------------------------------------------------------------------------------
@@ -182,24 +220,61 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     return run(build, (tuple(primals), tuple(tangents)), {}, "jvp")
 
 
+def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
+    """(value, pushforward) at ``primals``: ``pushforward(*tangents)`` = J·tangents, nested like the value.
+
+    The linear function belongs to the values that the primals have now; it takes one tangent per primal and is one plan.
+
+    >>> import mathnet as mn
+    >>> value, pushforward = mn.linearize(lambda x: x * x, np.array([1.0, 2.0]))
+    >>> pushforward(np.array([1.0, 10.0]))
+    array([ 2., 40.])
+    """
+    if not primals:
+        raise ArgumentError("linearize: at least one primal is needed: value, pushforward = linearize(f, x)")
+    leaves, structure = flatten(primals)
+    held = unflatten(structure, [leaf.copy() if isinstance(leaf, np.ndarray) else leaf for leaf in leaves])
+
+    def pushforward(*tangents: Any) -> Any:
+        if len(tangents) != len(primals):
+            raise ArgumentError(
+                f"pushforward: {len(primals)} tangents are needed, one per primal, not {len(tangents)}"
+            )
+        return jvp(f, held, tangents)[1]
+
+    return run(lambda *args: f(*args), held, {}, "linearize"), pushforward
+
+
 # ---- whole matrices ----------------------------------------------------------------------------------------------------
 
 
-def jacobian(f: Callable, argnums: Argnums = 0) -> Callable:
+def jacobian(f: Callable, argnums: Argnums = 0, mode: str | None = None) -> Callable:
     """All derivatives of all results: shape of the result + shape of the argument, nested as result and then argument.
 
-    One pass through the function and one backward pass per element of the result, in a loop inside the plan.
+    mode: "forward" builds it column by column, in as many passes as the argument has elements; "reverse" row by row, as many as the
+    result has; None takes the shorter one.  The passes run together as a batch inside of the plan, or in a loop when that would
+    take too much memory.
 
     >>> import mathnet as mn
     >>> mn.jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
     """
+    if mode not in (None, "forward", "reverse"):
+        raise ArgumentError(f"jacobian: mode must be 'forward', 'reverse' or None, not {mode!r}")
 
     def build(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = _wrt(args, argnums, "jacobian")
         made, shape = flatten(f(*args, **kwargs))
         outputs = [as_tensor(t, f"jacobian: result {k} of the function") for k, t in enumerate(made)]
+        _require_known(outputs, leaves)
+        if _forward_pays(outputs, leaves) if mode is None else mode == "forward":
+            try:
+                columns = [_columns(outputs, leaf) for leaf in leaves]
+                return unflatten(shape, [unflatten(structure, list(row)) for row in zip(*columns)])
+            except GradientError:
+                if mode == "forward":
+                    raise
         return unflatten(shape, [unflatten(structure, _rows(t, leaves)) for t in outputs])
 
     return _transformed(build, f, "jacobian")
@@ -208,7 +283,7 @@ def jacobian(f: Callable, argnums: Argnums = 0) -> Callable:
 def hessian(f: Callable, argnums: Argnums = 0) -> Callable:
     """Second derivatives of a function with a scalar result: for an array of shape s, an array of shape s + s.
 
-    For nested arguments, a nest of nests.  One backward pass per element of the argument.
+    For nested arguments, a nest of nests.  One forward pass through the gradient per element of the argument.
 
     >>> import mathnet as mn
     >>> mn.hessian(lambda x: mn.sum(x**3))(np.array([1.0, 2.0]))
@@ -224,32 +299,67 @@ def hessian(f: Callable, argnums: Argnums = 0) -> Callable:
     return _transformed(made, f, "hessian")
 
 
+def _require_known(outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> None:
+    for output in outputs:
+        if not is_float(output.dtype):
+            raise DTypeError(
+                f"jacobian: the function returned {output.dtype}; a derivative needs float32 or float64"
+            )
+        if any(isinstance(s, Dim) for t in (output, *leaves) for s in t.shape):
+            raise ShapeError(
+                f"jacobian: the sizes in {show_shape(output.shape)} must be known; the model's batch size is not"
+            )
+
+
+def _forward_pays(outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> bool:
+    return sum(map(_elements, leaves)) <= sum(map(_elements, outputs)) > 1
+
+
+def _elements(x: Tensor) -> int:
+    size = product(x.shape)
+    assert isinstance(size, int)  # _require_known has seen to that
+    return size
+
+
 def _rows(output: Tensor, leaves: Sequence[Tensor]) -> list[Tensor]:
     """∂output/∂leaf for each leaf, of shape output.shape + leaf.shape."""
-    if not is_float(output.dtype):
-        raise DTypeError(
-            f"jacobian: the function returned {output.dtype}; a derivative needs float32 or float64"
-        )
-    size = product(output.shape)
-    if isinstance(size, Dim) or any(isinstance(s, Dim) for t in leaves for s in t.shape):
-        raise ShapeError(
-            f"jacobian: the sizes in {show_shape(output.shape)} must be known; the model's batch size is not"
-        )
 
     def row(unit: Tensor) -> list[Tensor]:
         return _or_zeros(gradient([output], [unit], leaves), leaves)
 
-    if size == 1:
-        found = row(FUNCTIONS["reshape"](constant(1.0, output.dtype), output.shape))
-    else:
-        positions = as_tensor(np.arange(size))
-
-        def body(carry: None, position: Tensor) -> tuple[None, list[Tensor]]:
-            unit = FUNCTIONS["cast"](FUNCTIONS["equal"](positions, position), output.dtype)
-            return None, row(FUNCTIONS["reshape"](unit, output.shape))
-
-        _, found = scan_tensors(body, None, positions)
+    found = _for_units(row, output)
     return [FUNCTIONS["reshape"](t, (*output.shape, *leaf.shape)) for t, leaf in zip(found, leaves)]
+
+
+def _columns(outputs: Sequence[Tensor], leaf: Tensor) -> list[Tensor]:
+    """∂output/∂leaf for each output, of shape output.shape + leaf.shape."""
+
+    def column(unit: Tensor) -> list[Tensor]:
+        return _or_zeros(forward(outputs, [leaf], [unit]), outputs)
+
+    found = [FUNCTIONS["moveaxis"](t, 0, -1) for t in _for_units(column, leaf)]
+    return [FUNCTIONS["reshape"](t, (*output.shape, *leaf.shape)) for t, output in zip(found, outputs)]
+
+
+def _for_units(make: Callable[[Tensor], list[Tensor]], like: Tensor) -> list[Tensor]:
+    """``make`` of every unit vector of the shape of ``like``, stacked: as a batch, or in a loop where that is large."""
+    size = _elements(like)
+    if size == 1:
+        one = FUNCTIONS["reshape"](constant(1.0, like.dtype), like.shape)
+        return [FUNCTIONS["expand_dims"](t, 0) for t in make(one)]
+    unit = input_tensor(Spec(like.shape, like.dtype), "unit")
+    made = make(unit)
+    inside = sum(_elements(t) for node in walk(made, stop=[unit]) for t in node.outputs)
+    if size * inside <= BATCHED:
+        units = as_tensor(np.eye(size, dtype=like.dtype).reshape(size, *like.shape))
+        return vectorized(made, [unit], [units], size)
+    positions = as_tensor(np.arange(size))
+
+    def body(carry: None, position: Tensor) -> tuple[None, list[Tensor]]:
+        one = FUNCTIONS["cast"](FUNCTIONS["equal"](positions, position), like.dtype)
+        return None, make(FUNCTIONS["reshape"](one, like.shape))
+
+    return list(scan_tensors(body, None, positions)[1])
 
 
 # ---- a derivative of one's own -----------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ ROOMS = (
     ),
     ("optimizers", "plugins", "regularizers", "reports", "schedules"),
     ("functions",),
-    ("derivatives",),
+    ("derivatives", "vectorization"),
     ("random", "linalg", "estimation"),
     ("model",),
     ("formats",),

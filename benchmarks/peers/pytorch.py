@@ -231,3 +231,40 @@ def optimizer_pass(name: str, parameter: np.ndarray, gradient: np.ndarray) -> St
 def product(a: np.ndarray, b: np.ndarray) -> Step:
     left, right = torch.from_numpy(a), torch.from_numpy(b)
     return lambda: left @ right
+
+
+def hessian(a: np.ndarray, w: np.ndarray) -> Step:
+    matrix, point = torch.from_numpy(a), torch.from_numpy(w)
+
+    def f(w: torch.Tensor) -> torch.Tensor:
+        return (torch.tanh(matrix @ w) ** 2).sum() + torch.exp(torch.sin(w)).sum()
+
+    made = torch.func.hessian(f)
+    return lambda: made(point)
+
+
+def hessian_product(
+    parameters: Mapping[str, np.ndarray], directions: Mapping[str, np.ndarray], x: np.ndarray, y: np.ndarray
+) -> Step:
+    """Forward over reverse mode, the faster order there."""
+    point, vector = (
+        {name: torch.from_numpy(value) for name, value in nest.items()} for nest in (parameters, directions)
+    )
+    data, labels = torch.from_numpy(x), torch.from_numpy(y)
+    gradient = torch.func.grad(lambda p: F.cross_entropy(_scores(p, data), labels))
+    return lambda: torch.func.jvp(gradient, (point,), (vector,))[1]
+
+
+def example_gradients(parameters: Mapping[str, np.ndarray], x: np.ndarray, y: np.ndarray) -> Step:
+    point = {name: torch.from_numpy(value) for name, value in parameters.items()}
+    data, labels = torch.from_numpy(x), torch.from_numpy(y)
+
+    def loss(p: Mapping[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(_scores(p, x)[None], y[None])
+
+    made = torch.func.vmap(torch.func.grad(loss), (None, 0, 0))
+    return lambda: made(point, data, labels)
+
+
+def _scores(p: Mapping[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    return torch.relu(x @ p["w"] + p["b"]) @ p["v"] + p["c"]

@@ -69,7 +69,8 @@ class Op:
     expansion: Callable[..., Any] | None = None
     #: Forward-mode rule (tangents, inputs, outputs, **attrs) → tangents of the outputs; None: derived from the vjp.
     jvp: Callable[..., Any] | None = None
-    #: Batching rule; None: a loop.
+    #: Batching rule (n, inputs, mapped, **attrs) → outputs, see :mod:`mathnet.transform.batching`; None: through the expansion,
+    #: else a loop.
     batch: Callable[..., Any] | None = None
     #: For loops: (body, sizes, mode) → the body with its sizes replaced; see :meth:`Graph.bind`.
     bind_body: Callable[..., Any] | None = None
@@ -215,6 +216,23 @@ def as_tensor(value: Any, where: str = "operand") -> Tensor:
     return CAPTURE(
         spec=Spec(array.shape, dtype), array=array if array.dtype == dtype else array.astype(dtype)
     )
+
+
+def batched(x: Tensor, n: Any, mapped: bool, rank: int | None = None) -> Tensor:
+    """For batching rules: x (…) or, when ``mapped``, (n, …), as (n, …), with ones after n up to ``rank`` axes behind it."""
+    if not mapped:
+        return OPS["broadcast_to"](x if rank is None else widened(x, rank), shape=(n, *_wide(x.shape, rank)))
+    wide = (n, *_wide(x.shape[1:], rank))
+    return x if wide == x.shape else OPS["reshape"](x, shape=wide)
+
+
+def widened(x: Tensor, rank: int) -> Tensor:
+    """x with ones before its axes, up to ``rank``."""
+    return x if x.ndim >= rank else OPS["reshape"](x, shape=_wide(x.shape, rank))
+
+
+def _wide(shape: tuple, rank: int | None) -> tuple:
+    return (1,) * ((rank or 0) - len(shape)) + tuple(shape)
 
 
 def broadcast_shapes(name: str, *shapes: tuple) -> tuple:

@@ -25,6 +25,9 @@ class CheckFinite(Op):
             )
         return x
 
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], **attrs: Any) -> Tensor:  # type: ignore[override]
+        return self(inputs[0], **attrs)
+
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any
     ) -> Sequence[Tensor | None]:

@@ -23,6 +23,9 @@ class Identity(Op):
     def infer(self, x: Spec, **attrs: Any) -> Spec:
         return x
 
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], **attrs: Any) -> Tensor:  # type: ignore[override]
+        return self(inputs[0], **attrs)
+
     def vjp(
         self, dy: Tensor, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any
     ) -> Sequence[Tensor | None]:
@@ -61,6 +64,13 @@ class StopGradient(Identity):
         self, tangents: tuple, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any
     ) -> Tensor | None:
         return None
+
+
+class Barrier(Identity):
+    """y = x, as another value: what is computed from it is computed again and never found equal to what is computed from x."""
+
+    name = "barrier"
+    transparent = False
 
 
 class CustomVjp(Op):
@@ -109,6 +119,7 @@ class CustomVjp(Op):
 
 
 IDENTITY, STOP_GRADIENT, CUSTOM_VJP = register(Identity()), register(StopGradient()), register(CustomVjp())
+BARRIER = register(Barrier())
 
 
 def identity(x: Any) -> Tensor:

@@ -15,7 +15,7 @@ from mathnet.graph.op import Op, count, register
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.ops.convolution_algorithm import keeps_transformed, kernel_of
 from mathnet.ops.matmul import ACTIVATION_CODES
-from mathnet.ops.windows import Padding, Pair, out_size
+from mathnet.ops.windows import Padding, Pair, folded, out_size, unfolded
 from mathnet.ops.winograd_weights import transformed_weights
 
 
@@ -121,6 +121,11 @@ class Conv2D(Convolution):
         out = out_size(self.name, x.shape[2:], weight.shape[2:], stride, padding, dilation)
         return Spec((x.shape[0], weight.shape[0], *out), x.dtype)
 
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], **attrs: Any) -> Tensor | None:  # type: ignore[override]
+        if mapped[1]:
+            return None
+        return unfolded(self(folded(inputs[0]), inputs[1], **attrs), n)
+
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any
     ) -> Sequence[Tensor | None]:
@@ -202,6 +207,11 @@ class Conv2DBackwardInput(Convolution):
         exact: bool = False,
     ) -> Spec:  # type: ignore[override]
         return Spec((dy.shape[0], weight.shape[1] * groups, *size), dy.dtype)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], **attrs: Any) -> Tensor | None:  # type: ignore[override]
+        if mapped[1]:
+            return None
+        return unfolded(self(folded(inputs[0]), inputs[1], **attrs), n)
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], size: tuple, **attrs: Any

@@ -10,7 +10,7 @@ import numpy as np
 from mathnet.errors import DTypeError, ShapeError
 from mathnet.graph.dim import Dim, product, show_shape
 from mathnet.graph.dtypes import INT64, is_float
-from mathnet.graph.op import FUNCTIONS, OPS, Op, as_tensor, count, graph_function, register
+from mathnet.graph.op import FUNCTIONS, OPS, Op, as_tensor, batched, count, graph_function, register
 from mathnet.graph.tensor import Node, Spec, Tensor
 from mathnet.ops.comparison import where
 from mathnet.ops.filled import one_hot
@@ -49,6 +49,9 @@ class CrossEntropy(Op):
                 f"expected {show_shape(wanted)}, or integer indices of shape {show_shape(logits.shape[:-1])}"
             )
         return Spec(logits.shape[:-1], logits.dtype)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], **attrs: Any) -> Tensor:  # type: ignore[override]
+        return self(*[batched(x, n, m) for x, m in zip(inputs, mapped)], **attrs)
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]

@@ -13,7 +13,7 @@ import numpy as np
 from mathnet.errors import ShapeError
 from mathnet.graph.dim import product, show_shape
 from mathnet.graph.dtypes import BOOL, INT64, is_float
-from mathnet.graph.op import OPS, Op, as_tensor, graph_function, normalize_axis, register
+from mathnet.graph.op import OPS, Op, as_tensor, batched, graph_function, normalize_axis, register
 from mathnet.graph.tensor import Spec, Tensor
 
 
@@ -25,6 +25,11 @@ class Cumulative(Op):
 
     def infer(self, x: Spec, axis: int, reverse: bool) -> Spec:  # type: ignore[override]
         return x
+
+    def batch(
+        self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], axis: int, reverse: bool
+    ) -> Tensor:  # type: ignore[override]
+        return self(*[batched(x, n, m) for x, m in zip(inputs, mapped)], axis=axis + 1, reverse=reverse)
 
     def lower(self, emit: Any, inputs: Any, outputs: Any, axis: int, reverse: bool) -> None:  # type: ignore[override]
         shape = outputs[0].shape

@@ -30,6 +30,9 @@ class Diagonal(Rearrangement):
     def infer(self, x: Spec, offset: int) -> Spec:  # type: ignore[override]
         return Spec((*x.shape[:-2], diagonal_size(x.shape[-2], x.shape[-1], offset)), x.dtype, x.weak)
 
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], offset: int) -> Tensor:  # type: ignore[override]
+        return self(inputs[0], offset=offset)
+
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], offset: int
     ) -> Sequence[Tensor | None]:  # type: ignore[override]
@@ -56,6 +59,9 @@ class FromDiagonal(Op):
 
     def infer(self, dy: Spec, shape: Shape, offset: int) -> Spec:  # type: ignore[override]
         return Spec((*dy.shape[:-1], *shape), dy.dtype, dy.weak)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], **attrs: Any) -> Tensor:  # type: ignore[override]
+        return self(inputs[0], **attrs)
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], shape: Shape, offset: int

@@ -13,7 +13,7 @@ import numpy as np
 
 from mathnet.errors import DTypeError
 from mathnet.graph.dtypes import BOOL, FLOAT32, FLOAT64, INT64, is_float, promote
-from mathnet.graph.op import FUNCTIONS, OPS, NoDerivative, Op, as_tensor, broadcast_shapes, register
+from mathnet.graph.op import FUNCTIONS, OPS, NoDerivative, Op, as_tensor, batched, broadcast_shapes, register
 from mathnet.graph.tensor import Spec, Tensor
 
 
@@ -47,6 +47,10 @@ class Elementwise(Op):
         )
         dtype, weak = self.result_type(*specs, **attrs)
         return Spec(shape, dtype, weak)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], **attrs: Any) -> Tensor:  # type: ignore[override]
+        rank = max(x.ndim - m for x, m in zip(inputs, mapped))
+        return self(*[batched(x, n, True, rank) if m else x for x, m in zip(inputs, mapped)], **attrs)
 
     def result_type(self, *specs: Spec, **attrs: Any) -> tuple[np.dtype, bool]:
         """Element type of the result and whether it is weak."""

@@ -10,9 +10,15 @@ import numpy as np
 from mathnet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from mathnet.graph.dim import Dim, product, show_shape
 from mathnet.graph.dtypes import BOOL, INT64, is_float
-from mathnet.graph.op import OPS, Op, as_tensor, count, graph_function, normalize_axis, register
+from mathnet.graph.op import OPS, Op, as_tensor, batched, count, graph_function, normalize_axis, register
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.ops.shape import moveaxis
+
+
+def _offset(indices: Tensor, n: Any, rows: Any) -> Tensor:
+    """Row numbers (n, …) into n tables of ``rows`` rows, as row numbers into the tables put below each other."""
+    first = as_tensor(np.arange(n)) * rows
+    return indices + OPS["reshape"](first, shape=(n, *(1,) * (indices.ndim - 1)))
 
 
 class Take(Op):
@@ -25,6 +31,18 @@ class Take(Op):
 
     def infer(self, x: Spec, indices: Spec, axis: int = 0, size: Any = None) -> Spec:  # type: ignore[override]
         return Spec((*indices.shape, *x.shape[1:]), x.dtype, x.weak)
+
+    def batch(  # type: ignore[override]
+        self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], axis: int = 0, size: Any = None
+    ) -> Tensor:
+        x, indices = inputs
+        if not mapped[0]:
+            return self(x, indices, axis=axis, size=size)
+        indices = batched(indices, n, mapped[1])
+        rows = OPS["reshape"](x, shape=(x.shape[0] * x.shape[1], *x.shape[2:]))
+        size = x.shape[1] if size is None else size
+        safe = OPS["wrap_index"](indices, size=x.shape[1], axis=axis, where="take")
+        return self(rows, _offset(safe, n, x.shape[1]), axis=axis, size=size)
 
     def vjp(
         self,
@@ -76,6 +94,12 @@ class ScatterAdd(Op):
 
     def infer(self, dy: Spec, indices: Spec, rows: Any) -> Spec:  # type: ignore[override]
         return Spec((rows, *dy.shape[indices.ndim :]), dy.dtype)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], rows: Any) -> Tensor:  # type: ignore[override]
+        dy, indices = (batched(x, n, m) for x, m in zip(inputs, mapped))
+        safe = OPS["wrap_index"](indices, size=rows, axis=0, where="scatter_add")
+        made = self(dy, _offset(safe, n, rows), rows=n * rows)
+        return OPS["reshape"](made, shape=(n, rows, *made.shape[1:]))
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], rows: Any
@@ -133,6 +157,9 @@ class WrapIndex(Op):
 
     def infer(self, indices: Spec, size: Any, axis: int, where: str) -> Spec:  # type: ignore[override]
         return Spec(indices.shape, INT64)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], **attrs: Any) -> Tensor:  # type: ignore[override]
+        return self(inputs[0], **attrs)
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any

@@ -10,7 +10,17 @@ import numpy as np
 from mathnet.errors import DTypeError, ShapeError
 from mathnet.graph.dim import product, show_shape
 from mathnet.graph.dtypes import BOOL, is_float, promote
-from mathnet.graph.op import OPS, Op, as_tensor, broadcast_shapes, count, graph_function, register
+from mathnet.graph.op import (
+    OPS,
+    Op,
+    as_tensor,
+    batched,
+    broadcast_shapes,
+    count,
+    graph_function,
+    register,
+    widened,
+)
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.ops.elementwise import unbroadcast
 
@@ -31,6 +41,14 @@ class MatMul(Op):
         dtype, _ = promote((a, b))
         lead = broadcast_shapes("matmul", a.shape[:-2], b.shape[:-2])
         return Spec((*lead, a.shape[-2], b.shape[-1]), dtype)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool]) -> Tensor:  # type: ignore[override]
+        if not mapped[1] and inputs[1].ndim == 2:  # one matrix for all: a tall product
+            return self(*inputs)
+        rank = max(x.ndim - m for x, m in zip(inputs, mapped))
+        return self(
+            *[batched(x, n, True, rank) if m else widened(x, rank + 1) for x, m in zip(inputs, mapped)]
+        )
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]

@@ -27,6 +27,11 @@ class Pad(Op):
             tuple([before + n + after for n, (before, after) in zip(x.shape, width)]), x.dtype, x.weak
         )
 
+    def batch(
+        self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], width: tuple, value: float
+    ) -> Tensor:  # type: ignore[override]
+        return self(inputs[0], width=((0, 0), *width), value=value)
+
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], width: tuple, value: float
     ) -> Sequence[Tensor | None]:  # type: ignore[override]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from mathnet.graph.dtypes import UINT8
-from mathnet.graph.op import Op, count, register
+from mathnet.graph.op import Op, batched, count, register
 from mathnet.graph.tensor import Node, Spec, Tensor
-from mathnet.ops.windows import Padding, Pair, out_size
+from mathnet.ops.windows import Padding, Pair, folded, out_size, unfolded
 
 LARGEST_WINDOW = 255  # the place of the maximum inside its window is kept in one byte
 
@@ -33,6 +33,10 @@ class Pooling(Op):
 
     def infer(self, x: Spec, kernel: Pair, stride: Pair, padding: Padding, **attrs: Any) -> Spec:  # type: ignore[override]
         return Spec((*x.shape[:2], *out_size(self.name, x.shape[2:], kernel, stride, padding)), x.dtype)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], **attrs: Any) -> Tensor:  # type: ignore[override]
+        made = [folded(batched(x, n, m)) for x, m in zip(inputs, mapped)]
+        return unfolded(self(*made, **attrs), n)
 
     @staticmethod
     def fields(

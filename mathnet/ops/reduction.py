@@ -67,6 +67,11 @@ class Reduction(Op):
             )
         return Spec(reduced_shape(x.shape, axis, keepdims), self.result_type(x.dtype), x.weak)
 
+    def batch(  # type: ignore[override]
+        self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], axis: Axes, **attrs: Any
+    ) -> Tensor:
+        return self(inputs[0], axis=tuple([a + 1 for a in axis]), **attrs)
+
     def cost(self, inputs: Sequence[Spec], outputs: Sequence[Spec], **attrs: Any) -> tuple[int, int]:
         n = count(inputs[0])
         return n, n * inputs[0].dtype.itemsize
@@ -236,6 +241,11 @@ class ArgReduction(Op):
                 f"{self.name}: a tensor of shape {show_shape(x.shape)} has no elements along axis {axis}"
             )
         return Spec(reduced_shape(x.shape, (axis,), keepdims), INT64)
+
+    def batch(
+        self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], axis: int, keepdims: bool
+    ) -> Tensor:  # type: ignore[override]
+        return self(inputs[0], axis=axis + 1, keepdims=keepdims)
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], **attrs: Any

@@ -16,6 +16,7 @@ from mathnet.graph.dtypes import promote
 from mathnet.graph.op import (
     Op,
     as_tensor,
+    batched,
     broadcast_shapes,
     graph_function,
     normalize_axes,
@@ -47,6 +48,9 @@ class Reshape(Rearrangement):
             )
         return Spec(tuple(shape), x.dtype, x.weak)
 
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], shape: Shape) -> Tensor:  # type: ignore[override]
+        return self(inputs[0], shape=(n, *shape))
+
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], shape: Shape
     ) -> Sequence[Tensor | None]:  # type: ignore[override]
@@ -73,6 +77,11 @@ class Transpose(Rearrangement):
     def infer(self, x: Spec, axes: tuple[int, ...]) -> Spec:  # type: ignore[override]
         return Spec(tuple([x.shape[a] for a in axes]), x.dtype, x.weak)
 
+    def batch(
+        self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], axes: tuple[int, ...]
+    ) -> Tensor:  # type: ignore[override]
+        return self(inputs[0], axes=(0, *[a + 1 for a in axes]))
+
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], axes: tuple[int, ...]
     ) -> Sequence[Tensor | None]:  # type: ignore[override]
@@ -98,6 +107,9 @@ class BroadcastTo(Rearrangement):
         if broadcast_shapes("broadcast_to", x.shape, tuple(shape)) != tuple(shape):
             raise ShapeError(f"broadcast_to: {show_shape(x.shape)} does not broadcast to {show_shape(shape)}")
         return Spec(tuple(shape), x.dtype, x.weak)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], shape: Shape) -> Tensor:  # type: ignore[override]
+        return self(batched(inputs[0], n, True, len(shape)), shape=(n, *shape))
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], shape: Shape
@@ -126,6 +138,17 @@ class Slice(Rearrangement):
 
     def infer(self, x: Spec, starts: tuple[int, ...], steps: tuple[int, ...], sizes: Shape) -> Spec:  # type: ignore[override]
         return Spec(tuple(sizes), x.dtype, x.weak)
+
+    def batch(  # type: ignore[override]
+        self,
+        n: Any,
+        inputs: Sequence[Tensor],
+        mapped: Sequence[bool],
+        starts: tuple[int, ...],
+        steps: tuple[int, ...],
+        sizes: Shape,
+    ) -> Tensor:
+        return self(inputs[0], starts=(0, *starts), steps=(1, *steps), sizes=(n, *sizes))
 
     def vjp(
         self,
@@ -166,6 +189,17 @@ class Unslice(Rearrangement):
 
     def infer(self, dy: Spec, shape: Shape, starts: tuple[int, ...], steps: tuple[int, ...]) -> Spec:  # type: ignore[override]
         return Spec(tuple(shape), dy.dtype, dy.weak)
+
+    def batch(  # type: ignore[override]
+        self,
+        n: Any,
+        inputs: Sequence[Tensor],
+        mapped: Sequence[bool],
+        shape: Shape,
+        starts: tuple[int, ...],
+        steps: tuple[int, ...],
+    ) -> Tensor:
+        return self(inputs[0], shape=(n, *shape), starts=(0, *starts), steps=(1, *steps))
 
     def vjp(
         self,
@@ -223,6 +257,9 @@ class Concatenate(Rearrangement):
             total = total + spec.shape[axis]
         dtype, weak = promote(specs)
         return Spec((*first[:axis], total, *first[axis + 1 :]), dtype, weak)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], axis: int) -> Tensor:  # type: ignore[override]
+        return self(*[batched(x, n, m) for x, m in zip(inputs, mapped)], axis=axis + 1)
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], axis: int

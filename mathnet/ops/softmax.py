@@ -10,7 +10,7 @@ import numpy as np
 from mathnet.errors import DTypeError, ShapeError
 from mathnet.graph.dim import product
 from mathnet.graph.dtypes import is_float
-from mathnet.graph.op import OPS, Op, as_tensor, count, graph_function, normalize_axis, register
+from mathnet.graph.op import OPS, Op, as_tensor, batched, count, graph_function, normalize_axis, register
 from mathnet.graph.tensor import Spec, Tensor
 
 
@@ -24,6 +24,9 @@ class AlongAxis(Op):
         if not is_float(x.dtype):
             raise DTypeError(f"{self.name}: element type {x.dtype}; a float type is needed, use mn.cast")
         return Spec(x.shape, x.dtype, x.weak)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], axis: int) -> Tensor:  # type: ignore[override]
+        return self(*[batched(x, n, m) for x, m in zip(inputs, mapped)], axis=axis + 1)
 
     def lower(self, emit: Any, inputs: Any, outputs: Any, axis: int) -> None:  # type: ignore[override]
         x = inputs[-1]

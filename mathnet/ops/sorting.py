@@ -31,6 +31,11 @@ class Sort(Op):
         shape = x.shape if first is None else (*x.shape[:-1], first)
         return Spec(shape, x.dtype, x.weak), Spec(shape, INT64)
 
+    def batch(
+        self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], **attrs: Any
+    ) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        return self(inputs[0], **attrs)
+
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], descending: bool, first: Any
     ) -> Sequence[Tensor | None]:  # type: ignore[override]
@@ -89,6 +94,9 @@ class SearchSorted(Op):
 
     def infer(self, x: Spec, values: Spec, side: str) -> Spec:  # type: ignore[override]
         return Spec(values.shape, INT64)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], side: str) -> Tensor | None:  # type: ignore[override]
+        return None if mapped[0] else self(*inputs, side=side)
 
     def vjp(
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], side: str

@@ -6,6 +6,8 @@ from typing import Any
 
 from mathnet.errors import ArgumentError, ShapeError
 from mathnet.graph.dim import Dim, show_shape
+from mathnet.graph.op import OPS
+from mathnet.graph.tensor import Tensor
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
@@ -88,3 +90,13 @@ def out_size(
             )
         result.append((padded - span) // s + 1)
     return tuple(result)
+
+
+def folded(x: Tensor) -> Tensor:
+    """(n, N, …) as (n·N, …): a batch of batches of images as one."""
+    return OPS["reshape"](x, shape=(x.shape[0] * x.shape[1], *x.shape[2:]))
+
+
+def unfolded(x: Tensor, n: Any) -> Tensor:
+    """(n·N, …) as (n, N, …)."""
+    return OPS["reshape"](x, shape=(n, x.shape[0] // n, *x.shape[1:]))

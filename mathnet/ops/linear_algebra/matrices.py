@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mathnet.errors import ShapeError
 from mathnet.graph.dim import show_shape
 from mathnet.graph.dtypes import FLOAT64, is_float
-from mathnet.graph.op import FUNCTIONS, OPS, Op, as_tensor, count
+from mathnet.graph.op import FUNCTIONS, OPS, Op, as_tensor, batched, count
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.ops.matmul import MATMUL
 
@@ -22,6 +22,8 @@ class MatrixOp(Op):
     """
 
     domain = "finite matrices"
+    #: Whether the stacks of several inputs broadcast against each other.
+    stacks_broadcast: ClassVar[bool] = False
 
     def compute(self, *arrays: np.ndarray, **attrs: Any) -> Any:
         raise TypeError(f"operation {self.name!r} computes nothing")
@@ -34,6 +36,10 @@ class MatrixOp(Op):
                 target[...] = value
 
         emit.host(run, inputs, outputs)
+
+    def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], **attrs: Any) -> Any:  # type: ignore[override]
+        rank = max(x.ndim - m for x, m in zip(inputs, mapped)) if self.stacks_broadcast else None
+        return self(*[batched(x, n, m, rank) for x, m in zip(inputs, mapped)], **attrs)
 
     def oracle(self, *arrays: np.ndarray, **attrs: Any) -> Any:
         return self.compute(*arrays, **attrs)

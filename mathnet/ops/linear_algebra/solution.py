@@ -65,6 +65,7 @@ class Solve(MatrixOp):
     """X with A·X = B, by Gaussian elimination with row exchanges; the stacks of A and B broadcast."""
 
     name, formula = "solve", "A·X = B"
+    stacks_broadcast = True
     domain = "regular matrices"
 
     def infer(self, a: Spec, b: Spec) -> Spec:  # type: ignore[override]
@@ -96,6 +97,7 @@ class Triangular(MatrixOp):
     """
 
     name, formula = "solve_triangular", "T·X = B"
+    stacks_broadcast = True
     domain = "triangles without a zero on the diagonal"
 
     def infer(self, a: Spec, b: Spec, lower: bool, transpose: bool) -> Spec:  # type: ignore[override]
@@ -182,6 +184,7 @@ class LeastSquares(MatrixOp):
     """The shortest X among those with the least ‖A·X − B‖; singular values up to ``rcond`` times the largest count as 0."""
 
     name, formula = "lstsq", "argmin ‖A·X − B‖²"
+    stacks_broadcast = True
     domain = "matrices; the derivative holds where the rank does not change nearby"
 
     def infer(self, a: Spec, b: Spec, rcond: Any) -> Spec:  # type: ignore[override]
