@@ -297,6 +297,29 @@ def add_use(commands: argparse._SubParsersAction) -> None:
     ops.add_argument("--json", action="store_true", help="print a list with one object an operation")
     ops.set_defaults(run=run_ops)
 
+    explain = commands.add_parser(
+        "explain",
+        help="what stands behind a key: formula, derivative, settings, where it comes from",
+        description="Explains an operation, a function, or what plugins have registered under a key, whatever its kind.",
+        epilog="example:\n  mathnet explain gelu\n  mathnet explain adam\n",
+        formatter_class=raw,
+    )
+    explain.add_argument("key", metavar="KEY")
+    explain.set_defaults(run=run_explain)
+
+    bench = commands.add_parser(
+        "bench",
+        help="how fast small training steps and predictions are on this machine",
+        description="Times a training step of a 2-8-1 and of a 784-128-10 network and a prediction for one example, or, with FILE, the "
+        "predictions of a model file for 1, 32 and 256 examples.  Medians; the comparison with other libraries is in the source "
+        "tree: python -m benchmarks.",
+        epilog="example:\n  mathnet bench digits.mathnet\n",
+        formatter_class=raw,
+    )
+    bench.add_argument("file", type=Path, metavar="FILE", nargs="?")
+    bench.add_argument("--json", action="store_true", help="print seconds by name as one object")
+    bench.set_defaults(run=run_bench)
+
 
 def natural(text: str) -> int:
     return _integer(text, 0)
@@ -470,6 +493,24 @@ def run_ops(options: argparse.Namespace) -> None:
     print(f"{'operation':<{width}}  derivatives  summary")
     for row in rows:
         print(f"{row['name']:<{width}}  {row['derivatives']:<11}  {row['summary']}")
+
+
+def run_explain(options: argparse.Namespace) -> None:
+    from mathnet import commands
+
+    print("\n\n".join(commands.explain(options.key)))
+
+
+def run_bench(options: argparse.Namespace) -> None:
+    from mathnet import commands
+
+    times = commands.bench(options.file)
+    if options.json:
+        print(json.dumps(times, ensure_ascii=False))
+        return
+    width = max(map(len, times))
+    for name, seconds in times.items():
+        print(f"{name:<{width}}  {seconds * 1e6:10.2f} µs")
 
 
 def run_inspect(options: argparse.Namespace) -> None:

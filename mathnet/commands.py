@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
+import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -12,6 +15,7 @@ import numpy as np
 
 import mathnet as mn
 from mathnet.data.reading import DataSet, read
+from mathnet.errors import nearest
 from mathnet.model import files
 from mathnet.plugin.host import current_runtime
 
@@ -230,6 +234,92 @@ def check(target: str, only: str | None, strict: bool, as_json: bool) -> None:
             if (k, other) == (kind, key):
                 print(f"  advice: {name}: {text}")
     print(f"{len(found.objects)} objects pass")
+
+
+def explain(key: str) -> list[str]:
+    """One text for everything of that name: the operation or function, and each kind's object under the key.
+
+    Raises UnknownKeyError with near names when there is none.
+    """
+    import mathnet.ops  # noqa: F401  (fills the tables)
+    from mathnet.graph.op import FUNCTIONS, OPS
+    from mathnet.plugin.records import KINDS
+
+    registry = current_runtime().registry
+    found = []
+    if key in FUNCTIONS or key in OPS:
+        found.append(_explain_operation(key))
+    for kind in KINDS:
+        if key in registry.keys(kind):
+            record = registry.find(kind, key)
+            version = f" {record.distribution_version}" if record.distribution_version else ""
+            title = f"{kind} {key!r}: {record.object.__name__} of {record.distribution}{version} ({record.module})"
+            settings = ", ".join(record.settings)
+            found.append(
+                "\n".join(
+                    [
+                        title,
+                        inspect.getdoc(record.object) or "",
+                        *([f"settings: {settings}"] * bool(settings)),
+                    ]
+                )
+            )
+    if not found:
+        names = {*FUNCTIONS, *OPS, *(k for kind in KINDS for k in registry.keys(kind))}
+        raise mn.UnknownKeyError(f"nothing is named {key!r}{nearest(key, names)}")
+    return found
+
+
+def _explain_operation(name: str) -> str:
+    from mathnet.graph.op import FUNCTIONS, OPS
+
+    function, op = FUNCTIONS.get(name), OPS.get(name)
+    lines = [f"operation {name!r}" if op is not None else f"function mn.{name}"]
+    lines.append(inspect.getdoc(function if function is not None else type(op)) or "")
+    if op is not None:
+        lines += [f"formula: {op.formula}"] * bool(op.formula) + [
+            f"domain: {op.domain}",
+            f"derivatives: {_order(op)}",
+        ]
+    try:
+        lines.append(str(mn.formula(name)))
+    except (mn.MathnetError, TypeError):
+        pass  # no function of one number
+    return "\n".join(lines)
+
+
+def bench(file: Path | None) -> dict[str, float]:
+    """Median seconds by what was timed: small training steps and predictions, or a model file's predictions for several batches."""
+    rng = np.random.default_rng(0)
+    times = {}
+    if file is not None:
+        model = _model(file)
+        for batch in (1, 32, 256):
+            data = [rng.standard_normal((batch, *t.shape[1:])).astype(t.dtype) for t in model.inputs]
+            times[f"{file.name}, {batch} example{'s' * (batch > 1)}"] = _median(lambda x=data: model(*x))  # type: ignore[misc]
+        return times
+    for sizes, batch in (((2, 8, 1), 4), ((784, 128, 10), 32)):
+        layers = [mn.layers.Dense(n, activation="tanh" if n != sizes[-1] else None) for n in sizes[1:]]
+        model = mn.Sequential(layers, input_shape=sizes[:1])
+        trainer = mn.Trainer(model, loss="mse", optimizer="adam", seed=0)
+        x, y = (rng.standard_normal((batch, n)).astype(np.float32) for n in (sizes[0], sizes[-1]))
+        name = "-".join(map(str, sizes))
+        times[f"{name}, training step, batch {batch}"] = _median(lambda t=trainer, x=x, y=y: t.step(x, y))  # type: ignore[misc]
+        one = x[:1].copy()
+        times[f"{name}, prediction, one example"] = _median(lambda m=model, x=one: m(x))  # type: ignore[misc]
+    return times
+
+
+def _median(f: Callable[[], object], seconds: float = 0.3) -> float:
+    """Median seconds of a call."""
+    f()
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(taken) < 5:
+        start = time.perf_counter()
+        f()
+        taken.append(time.perf_counter() - start)
+    return float(np.median(taken))
 
 
 def report(key: str, file: Path) -> mn.Report:

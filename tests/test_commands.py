@@ -10,6 +10,7 @@ import pytest
 from test_reading import idx
 
 import mathnet as mn
+from mathnet import commands
 from mathnet.cli import main
 from mathnet.model import files
 
@@ -146,3 +147,29 @@ def test_wrong_command_lines(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as exit:
         main(arguments)
     assert exit.value.code == 2
+
+
+def test_explain_names_every_kind_of_that_key() -> None:
+    texts = commands.explain("normal")
+    assert [text.split(" ", 1)[0] for text in texts] == ["initializer", "distribution"]
+    assert "settings: loc, scale" in texts[1]
+    (gelu,) = [text for text in commands.explain("gelu") if text.startswith("operation")]
+    assert "derivatives: any" in gelu
+
+
+def test_explain_knows_near_names() -> None:
+    with pytest.raises(mn.UnknownKeyError, match=r"did you mean .*'sigmoid'"):
+        commands.explain("sigmoyd")
+
+
+def test_bench_times_small_networks_and_files(tmp_path: Path) -> None:
+    assert set(commands.bench(None)) == {
+        "2-8-1, training step, batch 4",
+        "2-8-1, prediction, one example",
+        "784-128-10, training step, batch 32",
+        "784-128-10, prediction, one example",
+    }
+    mn.Sequential([mn.layers.Dense(2)], input_shape=(3,)).save(tmp_path / "m.mathnet")
+    times = commands.bench(tmp_path / "m.mathnet")
+    assert list(times) == ["m.mathnet, 1 example", "m.mathnet, 32 examples", "m.mathnet, 256 examples"]
+    assert all(seconds > 0 for seconds in times.values())
