@@ -11,6 +11,7 @@ from mathnet.plugin.records import KINDS, Record, public_name
 
 #: Kinds whose objects stand in a module of their own.
 NAMESPACES = [kind for kind in KINDS if kind != "op"]
+LINE = 140  # characters; the arguments of a longer signature take a line each
 #: What a namespace holds besides its objects.
 EXTRA = {
     "format": (
@@ -33,7 +34,7 @@ def stub(kind: str) -> str:
     registry = Runtime(autoload=False).registry
     records = [registry.find(kind, key) for key in registry.keys(kind)]
     # In the order that the lint wants: names in capitals first.
-    records.sort(key=lambda r: (r.module, not r.object.__name__.isupper(), r.object.__name__))
+    records.sort(key=_import_order)
     imports = [f"from {r.module} import {r.object.__name__} as {_imported(r)}" for r in records]
     factories = [line for record in records if not record.is_class for line in _factory(record)]
     standard, *extra = EXTRA.get(kind, ("",))
@@ -53,6 +54,11 @@ def stub(kind: str) -> str:
     return "\n".join(lines)
 
 
+def _import_order(record: Record) -> tuple:
+    name = record.object.__name__
+    return record.module, not name.isupper(), name.islower(), name.lower()
+
+
 def _imported(record: Record) -> str:
     return public_name(record) if record.is_class else record.key
 
@@ -60,7 +66,13 @@ def _imported(record: Record) -> str:
 def _factory(record: Record) -> Iterator[str]:
     parameters = list(inspect.signature(record.object).parameters.values())[len(record.arguments) :]
     shown = [str(p).replace("'", '"') for p in parameters]
-    yield f"def {public_name(record)}({', '.join(shown)}) -> Configured: ..."
+    line = f"def {public_name(record)}({', '.join(shown)}) -> Configured: ..."
+    if len(line) <= LINE:
+        yield line
+        return
+    yield f"def {public_name(record)}("
+    yield from [f"    {argument}," for argument in shown]
+    yield ") -> Configured: ..."
 
 
 def write(folder: Path) -> None:

@@ -145,6 +145,14 @@ def mathnet_optimizers() -> dict[str, str]:
         **_references("optimizers.sgd", sgd="SGD"),
         **_references("optimizers.adam", adam="Adam", adamw="AdamW"),
         **_references("optimizers.rmsprop", rmsprop="RMSprop"),
+        **_references(
+            "optimizers.adam_variants", amsgrad="AMSGrad", nadam="NAdam", radam="RAdam", adamax="Adamax"
+        ),
+        **_references("optimizers.adagrad", adagrad="Adagrad", adadelta="Adadelta"),
+        **_references("optimizers.sign_methods", rprop="Rprop", lion="Lion"),
+        **_references("optimizers.lamb", lamb="LAMB"),
+        **_references("optimizers.muon", muon="Muon"),
+        **_references("optimizers.proximal", proximal_sgd="ProximalSGD"),
     }
 
 
@@ -159,9 +167,9 @@ def mathnet_initializers() -> dict[str, str]:
 
 @mn.hookimpl
 def mathnet_schedules() -> dict[str, str]:
-    return _references(
-        "schedules", constant="constant", step="step", exponential="exponential", cosine="cosine"
-    )
+    keys = ["constant", "step", "multi_step", "exponential", "inverse_time", "polynomial", "cosine"]
+    keys += ["cosine_restarts", "one_cycle", "piecewise", "warmup", "sequence"]
+    return _references("schedules", **{key: key for key in keys})
 
 
 @mn.hookimpl

@@ -103,6 +103,8 @@ SAMPLES = {
     "layer:activity_regularization": one((4,), l1=0.1, l2=0.2),
     "layer:residual": lambda: one((4,), layers=[L.Dense(4, activation="tanh"), L.Dense(4)]),
     "layer:lambda": lambda: one((4,), function=mn.activations.get("tanh")),
+    # ---- optimizers ----
+    "optimizer:radam": one(learning_rate=2e-3, beta2=0.9),  # its first steps are as long as the gradient
     # ---- distributions ----
     "distribution:uniform": one(low=-1.0, high=3.0),
     "distribution:normal": one(loc=1.0, scale=2.0),

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import optimizer_recurrences
 import pytest
 
 import mathnet as mn
@@ -63,6 +64,7 @@ CASES = [
     ("rmsprop", {}, rmsprop, {}),
     ("rmsprop", {"rho": 0.9, "momentum": 0.7, "centered": True, "weight_decay": 0.1},
      rmsprop, {"rho": 0.9, "momentum": 0.7, "centered": True, "weight_decay": 0.1}),
+    *optimizer_recurrences.CASES,
 ]  # fmt: skip
 
 
@@ -105,6 +107,13 @@ def test_the_update_is_an_expression_of_a_graph(key, settings, recurrence, argum
         ("adamw", {"beta2": True}, "AdamW: beta2"),
         ("rmsprop", {"rho": -0.1}, "RMSprop: rho"),
         ("adam", {"learning_rate": object()}, "is no schedule"),
+        ("nadam", {"momentum_decay": -1.0}, "NAdam: momentum_decay"),
+        ("radam", {"beta1": 1.0}, "RAdam: beta1"),
+        ("adagrad", {"initial": -1.0}, "Adagrad: initial"),
+        ("rprop", {"raise_by": 1.0}, "Rprop: raise_by must be above 1"),
+        ("rprop", {"smallest": 2.0, "largest": 1.0}, "0 < smallest ≤ largest must hold"),
+        ("muon", {"iterations": 0}, "Muon: iterations must be an integer from 1"),
+        ("proximal_sgd", {"l1": "some"}, "ProximalSGD: l1"),
     ],
 )
 def test_bad_settings_are_refused(key, settings, message):
@@ -141,3 +150,39 @@ def test_twenty_steps_of_a_trainer_equal_the_recurrence(key, settings, recurrenc
         expected = recurrence(start, gradients(), **arguments)
     np.testing.assert_allclose(model.parameters["out/kernel"], expected, rtol=0, atol=1e-10)
     assert not np.allclose(seen[0], seen[-1])
+
+
+def test_muon_takes_adamw_steps_on_vectors_and_flattens_kernels_of_convolutions():
+    rng = np.random.default_rng(3)
+    optimizer = mn.optimizers.Muon(0.1, weight_decay=0.2, vector_rate=0.5)
+    for shape in ((5,), ()):
+        start, grads = rng.standard_normal(shape), gradients(shape)
+        param, state = start, optimizer.init(start)
+        for grad in grads:
+            param, state = optimizer.update(param, grad, state, 0.1)
+        expected = adam(start, grads, lr=0.05, beta2=0.95, epsilon=1e-10, weight_decay=0.2, decoupled=True)
+        np.testing.assert_allclose(param, expected, rtol=0, atol=1e-10)
+    start, grads = rng.standard_normal((2, 2, 3, 4)), gradients((2, 2, 3, 4))
+    flat = optimizer_recurrences.muon(
+        start.reshape(12, 4), [g.reshape(12, 4) for g in grads], lr=0.1, weight_decay=0.2
+    )
+    param, state = start, optimizer.init(start)
+    for grad in grads:
+        param, state = optimizer.update(param, grad, state, 0.1)
+    np.testing.assert_allclose(param.reshape(12, 4), flat, rtol=0, atol=1e-10)
+
+
+def test_proximal_steps_find_the_exact_zeros_of_the_lasso():
+    """½‖Xw − y‖²/n·2 + λ‖w‖₁ with orthogonal columns has the solution soft(Xᵀy/n, λ/2)."""
+    rng = np.random.default_rng(4)
+    x = np.linalg.qr(rng.standard_normal((40, 6)))[0] * np.sqrt(40)
+    weights = np.array([2.0, 0.0, -1.0, 0.1, 0.0, 0.6])
+    y = x @ weights
+    inputs = mn.Input((6,), dtype="float64")
+    model = mn.Model(inputs, mn.layers.Dense(1, use_bias=False, name="out")(inputs))
+    trainer = mn.Trainer(model, loss="mse", optimizer=mn.optimizers.ProximalSGD(0.2, l1=0.5))
+    trainer.steps(x, y, batch_size=40, count=200)
+    found = model.parameters["out/kernel"].ravel()
+    expected = np.sign(weights) * np.maximum(np.abs(weights) - 0.25, 0.0)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    assert np.count_nonzero(found) == 3 and np.all(found[[1, 3, 4]] == 0.0)
