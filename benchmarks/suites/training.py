@@ -7,6 +7,7 @@ from functools import partial
 
 from benchmarks import peers, workloads
 from benchmarks.measure import alternate
+from benchmarks.memory import training_peak_bytes
 from benchmarks.report import Row, ratio
 
 #: name → (what the table says, bound by thread count)
@@ -46,4 +47,19 @@ def train(name: str, threads: int) -> Iterator[Row]:
         yield ratio(f"{title}: training step", threads, times, peer)
 
 
-GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {name: partial(train, name) for name in WORKS}
+def memory(threads: int) -> Iterator[Row]:
+    """Peak memory of the VGG-like step beyond library, weights and data, as a part of PyTorch's."""
+    name = "VGG-like training step: peak memory, part of PyTorch's"
+    try:
+        ours, theirs = (training_peak_bytes(side, "vgg", threads) for side in ("mathnet", "pytorch"))
+    except (ImportError, OSError):
+        yield Row(name, None, "≤", 0.85, "", peer="PyTorch", threads=threads)
+        return
+    shown = [f"{size / 1e6:.1f} MB" for size in (ours, theirs)]
+    yield Row(name, ours / theirs, "≤", 0.85, "", shown[0], "PyTorch", shown[1], threads)
+
+
+GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
+    **{name: partial(train, name) for name in WORKS},
+    "memory": memory,
+}
