@@ -12,6 +12,7 @@ from typing import Any
 from mathnet.version import __version__ as __version__
 
 _HOMES = {
+    "mathnet._kernels": "get_include",
     "mathnet.derivatives": "custom_vjp grad hessian hvp jacobian jvp linearize scan value_and_grad vhp vjp",
     "mathnet.errors": (
         "ArgumentError CheckError DTypeError DataError FileFormatError GradientError GraphError MathnetError "
@@ -31,6 +32,7 @@ _HOMES = {
     "mathnet.plugin.hookspecs": "hookimpl",
     "mathnet.plugin.host": "Runtime register registered seed unregister",
     "mathnet.plugin.host_op": "HostOp",
+    "mathnet.plugin.kernel_op": "KernelOp",
     "mathnet.plugin.records": "Sample",
     "mathnet.plugin.report": "Report",
     "mathnet.study.formula": "formula",

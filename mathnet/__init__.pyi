@@ -4,6 +4,7 @@
 
 from typing import Any
 
+from mathnet._kernels import get_include as get_include
 from mathnet.derivatives import custom_vjp as custom_vjp
 from mathnet.derivatives import grad as grad
 from mathnet.derivatives import hessian as hessian
@@ -61,6 +62,7 @@ from mathnet.plugin.host import registered as registered
 from mathnet.plugin.host import seed as seed
 from mathnet.plugin.host import unregister as unregister
 from mathnet.plugin.host_op import HostOp as HostOp
+from mathnet.plugin.kernel_op import KernelOp as KernelOp
 from mathnet.plugin.records import Sample as Sample
 from mathnet.plugin.report import Report as Report
 from mathnet.study.formula import formula as formula

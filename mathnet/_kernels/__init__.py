@@ -12,6 +12,7 @@ instruction set this processor has is chosen at import; ``MATHNET_ISA`` forces a
 
 import importlib
 import os
+from collections.abc import Iterable
 from importlib.machinery import PathFinder
 
 from mathnet._kernels.dispatch import (
@@ -36,9 +37,11 @@ __all__ = [
     "KernelLookupError",
     "Sizes",
     "built",
+    "get_include",
     "isa",
     "kernel",
     "load_table",
+    "plugin_kernels",
 ]
 
 #: Instruction sets, best first.  "wide" emulates AVX-512, for tests on machines without it; no installation has it.
@@ -91,6 +94,38 @@ def load_table(isa: str, real: str) -> dict[str, Kernel]:
         table = read_table(importlib.import_module(f"{__name__}.{isa}_{REALS[real]}").__table__)
         _tables[isa, real] = table
     return table
+
+
+def plugin_kernels(capsules: Iterable[object]) -> dict[str, dict[str, Kernel]]:
+    """The kernels in the capsules of a compiled plugin: for each real type those of the best table that runs here, by name.
+
+    Raises ImportError, which names both versions, for a table of another ABI version; ValueError for what is no table.
+    """
+    usable = [name for name in INSTRUCTION_SETS[INSTRUCTION_SETS.index(_ISA) :] if cpu_runs(name)]
+    ranks = {name: rank for rank, name in enumerate([*usable, "baseline"])}  # "baseline" runs everywhere
+    best: dict[str, tuple[int, dict[str, Kernel]]] = {}
+    for capsule in capsules:
+        found = read_table(capsule)
+        for real, isa in {(kernel.real, kernel.isa) for kernel in found.values()}:
+            if real not in REALS or isa not in INSTRUCTION_SETS:
+                raise ImportError(
+                    f"its kernel table is for {real!r} and {isa!r}, which mathnet does not know"
+                )
+            if isa in ranks and (real not in best or ranks[isa] < best[real][0]):
+                best[real] = ranks[isa], found
+    return {real: found for real, (_, found) in best.items()}
+
+
+def get_include() -> str:
+    """The folder with the headers and the Cython declarations that a compiled plugin is built with.
+
+    It belongs to the include paths of the C compiler (``#include "abi.h"``) and of Cython (``from mathnet_kernel cimport …``).
+
+    >>> import mathnet as mn, os
+    >>> os.path.isfile(os.path.join(mn.get_include(), "abi.h"))
+    True
+    """
+    return os.path.dirname(os.path.abspath(__file__))
 
 
 def kernel(name: str, real: str) -> Kernel:

@@ -261,10 +261,15 @@ def read_table(capsule):
     cdef Kernel kernel
     cdef int64_t i, j
     if table.abi_version != MN_ABI_VERSION:
-        raise ImportError(f"kernel table has ABI version {table.abi_version}, this mathnet wants {MN_ABI_VERSION}: rebuild it")
+        raise ImportError(
+            f"its kernel table has ABI version {table.abi_version}, but this mathnet has ABI version {MN_ABI_VERSION}: "
+            "rebuild it for this mathnet"
+        )
     kernels = {}
     for i in range(table.n_entries):
         entry = &table.entries[i]
+        if entry.name == NULL or entry.fn == NULL or entry.sizes == NULL or entry.descriptor_size % 8:
+            raise ImportError(f"entry {i} of its kernel table lacks a name, a function or a descriptor of whole 8-byte fields")
         kernel = Kernel.__new__(Kernel)
         kernel.entry = entry
         kernel.table = capsule
@@ -274,6 +279,9 @@ def read_table(capsule):
         kernel.fields = {}
         for j in range(entry.n_fields):
             field = &entry.fields[j]
+            if (field.offset < 0 or field.offset % 8 or field.count < 1 or field.kind not in b"qQd"
+                    or field.offset + 8 * field.count > entry.descriptor_size):
+                raise ImportError(f"field {field.name.decode()} of kernel {kernel.name} does not lie in its descriptor")
             kernel.fields[field.name.decode()] = (field.offset // 8, field.count, chr(field.kind))
         kernels[kernel.name] = kernel
     return kernels

@@ -282,10 +282,16 @@ class Emitter:
         if real is None:
             real = next((v.dtype for v in (*outputs, *inputs) if is_float(v.dtype)), FLOAT32)
         kernel = _kernels.kernel(name, str(np.dtype(real)))
+        return self.packed(kernel, kernel.pack(tail, **fields), inputs, outputs)
+
+    def packed(
+        self, kernel: _kernels.Kernel, descriptor: bytes, inputs: Sequence[View], outputs: Sequence[View]
+    ) -> Instruction:
+        """Adds a kernel, of any table, with its packed descriptor."""
         instruction = Instruction("kernel", inputs, outputs)
         instruction.kernel = kernel
-        instruction.descriptor = kernel.pack(tail, **fields)
-        instruction.sizes = kernel.sizes(instruction.descriptor)
+        instruction.descriptor = descriptor
+        instruction.sizes = kernel.sizes(descriptor)
         if instruction.sizes.shared:
             instruction.shared = self.temporary((instruction.sizes.shared,), np.uint8)
         self._add(instruction)

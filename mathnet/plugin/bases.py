@@ -1,4 +1,4 @@
-"""Base classes that plugins extend: Layer here, HostOp and Callback in their own files.  Layer calls are nodes of a graph."""
+"""Base classes that plugins extend: Layer here, HostOp, KernelOp and Callback in their own files.  Layer calls are nodes of a graph."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ from mathnet.plugin.blame import blame
 from mathnet.plugin.callback import Callback
 from mathnet.plugin.host import current_runtime
 from mathnet.plugin.host_op import HostOp
+from mathnet.plugin.kernel_op import KernelOp
 from mathnet.plugin.records import Configured, record_of, snake_case
 from mathnet.store import Variable, allocate
 
-__all__ = ["LAYER_CALL", "Callback", "Configured", "HostOp", "Layer", "LayerCall", "array_of"]
+__all__ = ["LAYER_CALL", "Callback", "Configured", "HostOp", "KernelOp", "Layer", "LayerCall", "array_of"]
 
 
 _reserve: ContextVar[Callable[[str, tuple[int, ...], np.dtype], None] | None] = ContextVar(

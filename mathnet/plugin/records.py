@@ -72,8 +72,8 @@ class Record:
     arguments: ClassVar[tuple[str, ...]] = ()
     #: What may be decorated: "function", "class" or both.
     takes: ClassVar[tuple[str, ...]] = ("function", "class")
-    #: For classes: the class in mathnet.plugin.bases that they must extend.
-    base: ClassVar[str] = ""
+    #: For classes: the classes in mathnet.plugin.bases of which they must extend one.
+    base: ClassVar[tuple[str, ...]] = ()
     #: For classes without such a base: alternatives of method names, one of which must be there completely.
     methods: ClassVar[tuple[tuple[str, ...], ...]] = ()
     #: Properties that an object of this kind may promise.
@@ -127,9 +127,10 @@ class Record:
         elif self.base:
             from mathnet.plugin import bases
 
-            if not issubclass(self.object, getattr(bases, self.base)):
+            if not issubclass(self.object, tuple([getattr(bases, name) for name in self.base])):
+                wanted = " or ".join(f"mn.{name}" for name in self.base)
                 raise PluginError(
-                    f"@mn.{self.kind}({self.key!r}): class {self.object.__name__} must be a subclass of mn.{self.base}"
+                    f"@mn.{self.kind}({self.key!r}): class {self.object.__name__} must be a subclass of {wanted}"
                 )
         elif self.methods and not any(
             all(callable(getattr(self.object, m, None)) for m in group) for group in self.methods
@@ -282,19 +283,28 @@ def _keep_argument(made: type, name: str) -> None:
 class LayerRecord(Record):
     """A subclass of mathnet.Layer."""
 
-    kind, plural, takes, base = "layer", "layers", ("class",), "Layer"
+    kind, plural, takes, base = "layer", "layers", ("class",), ("Layer",)
 
 
 class CallbackRecord(Record):
     """A subclass of mathnet.Callback."""
 
-    kind, plural, takes, base = "callback", "callbacks", ("class",), "Callback"
+    kind, plural, takes, base = "callback", "callbacks", ("class",), ("Callback",)
 
 
 class OpRecord(Record):
-    """A subclass of mathnet.HostOp, or a function of tensors and keyword settings built from other operations."""
+    """A function of tensors and keyword settings built from other operations, or a subclass of mathnet.HostOp (NumPy code) or
+    mathnet.KernelOp (a compiled kernel).
+    """
 
-    kind, plural, base = "op", "ops", "HostOp"
+    kind, plural, base = "op", "ops", ("HostOp", "KernelOp")
+
+    def check(self) -> None:
+        super().check()
+        from mathnet.plugin.bases import KernelOp
+
+        if self.is_class and issubclass(self.object, KernelOp):
+            self.object.find_kernels(self.key)  # now, so that a table that cannot be used is refused by name
 
 
 class DistributionRecord(Record):

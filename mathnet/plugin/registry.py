@@ -274,7 +274,7 @@ class Registry:
         if record_type.base:
             from mathnet.plugin import bases
 
-            base = getattr(bases, record_type.base)
+            base = tuple([getattr(bases, name) for name in record_type.base])
             return isinstance(value, base) or (inspect.isclass(value) and issubclass(value, base))
         if record_type.methods:
             return any(
@@ -286,7 +286,7 @@ class Registry:
 
 def _expected(record_type: type[Record]) -> str:
     if record_type.base:
-        return f"an instance of mn.{record_type.base}"
+        return "an instance of " + " or ".join(f"mn.{name}" for name in record_type.base)
     if record_type.methods:
         return "an object with " + ", or ".join(
             " and ".join(f"{m}()" for m in group) for group in record_type.methods

@@ -9,7 +9,7 @@ from scipy import special
 
 import mathnet as mn
 
-SOURCE = Path(__file__).with_name("mathnet_swish.py")
+SOURCE = Path(__file__).parents[2] / "plugins" / "mathnet-swish" / "mathnet_swish.py"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import mathnet as mn
 from mathnet.cli import main
 from mathnet.plugin.records import record_of
+from mathnet.testing.locating import located
 
 PLUGIN = '''
 import mathnet as mn
@@ -55,11 +57,8 @@ def test_a_module_is_checked_with_its_own_names():
 
 
 def test_the_program_of_the_documentation_passes():
-    from plugin import mathnet_swish
-
-    with pytest.warns(mn.PluginWarning, match="docstring"):
-        found = mn.testing.check_plugin(mathnet_swish)
-    assert len(found.objects) == 5
+    folder = Path(__file__).parents[2] / "plugins" / "mathnet-swish"
+    assert len(mn.testing.check_plugin(located(str(folder)), strict=True).objects) == 5
 
 
 def test_settings_and_samples_of_ones_own():

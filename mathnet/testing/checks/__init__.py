@@ -6,6 +6,7 @@ from mathnet.testing.checks import (  # noqa: I001  the order is that in which c
     shapes as shapes,
     agreement as agreement,
     derivatives as derivatives,
+    kernels as kernels,
     storage as storage,
     activations as activations,
     layers as layers,

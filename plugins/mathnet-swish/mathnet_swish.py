@@ -1,4 +1,4 @@
-"""The plugin of the documentation: one file, no compiler."""
+"""The plugin of mathnet's tutorial: one file, no compiler."""
 
 import mathnet as mn
 
@@ -11,17 +11,21 @@ def swish(x, beta=1.0):
 
 @mn.regularizer("group_lasso")
 def group_lasso(w, strength=1e-3):
+    """Sum over columns of their norms (Yuan & Lin, 2006): whole columns become zero."""
     return strength * mn.sum(mn.sqrt(mn.sum(mn.square(w), axis=0) + 1e-12))
 
 
 @mn.loss("focal")
 def focal(y_pred, y_true, gamma=2.0):
+    """(1 − p)^γ · (−log p), p the probability of the true class (Lin et al., 2017)."""
     loss = mn.cross_entropy(y_pred, y_true)
     return (1.0 - mn.exp(-loss)) ** gamma * loss
 
 
 @mn.optimizer("lion")
 class Lion:
+    """Steps of one size by the sign of a running mean of gradients (Chen et al., 2023)."""
+
     def __init__(self, learning_rate=1e-4, beta1=0.9, beta2=0.99):
         self.learning_rate, self.beta1, self.beta2 = learning_rate, beta1, beta2
 
@@ -36,6 +40,8 @@ class Lion:
 
 @mn.layer("highway")
 class Highway(mn.Layer):
+    """T(x)·H(x) + (1 − T(x))·x (Srivastava et al., 2015)."""
+
     def __init__(self, activation="relu", name=None):
         self.activation = mn.activations.get(activation)
 
