@@ -305,3 +305,7 @@ def test_the_kit_catches_kernels_that_write_wrongly(tables, key, words):
 
 def test_a_table_holds_its_kernels_by_name(capsule):
     assert set(read_table(capsule())) == {"lookup", "total", "forgetful", "careless", "wait_for_release"}
+
+
+def test_on_many_examples_at_once(total):
+    np.testing.assert_allclose(mn.vmap(lambda x: total()(2.0 * x))(X), (2 * X).sum(axis=1))
