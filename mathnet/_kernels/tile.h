@@ -181,14 +181,32 @@ MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors,
         if (keep)
             panel += MN_TILE_COLUMNS;
     }
-    if (t->epilogue) {
+    const mn_epilogue *e = t->epilogue;
+    if (e && e->bias && e->bias_col && e->activation <= MN_RELU) { /* the most frequent ones stay in registers */
+        mn_vec bias[MN_TILE_VECTORS];
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; j++)
+            bias[j] = j < last || c_tail >= VL ? v_load(e->bias + j * VL) : v_load_partial(e->bias + j * VL, c_tail);
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+            for (int j = 0; j < vectors; j++)
+                sum[i][j] = sum[i][j] + bias[j];
+        if (e->activation == MN_RELU) {
+#pragma GCC unroll 16
+            for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+                for (int j = 0; j < vectors; j++)
+                    sum[i][j] = mn_activate(sum[i][j], MN_RELU);
+        }
+    } else if (e) {
         mn_real finished[MN_TILE_ROWS * MN_TILE_COLUMNS];
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
             for (int j = 0; j < vectors; j++)
                 v_store(finished + i * MN_TILE_COLUMNS + j * VL, sum[i][j]);
-        mn_epilogue_run(t->epilogue, finished, MN_TILE_COLUMNS, rows, t->columns, c, c_row);
+        mn_epilogue_run(e, finished, MN_TILE_COLUMNS, rows, t->columns, c, c_row);
         return;
     }
 #pragma GCC unroll 16
@@ -408,15 +426,23 @@ static __attribute__((noinline)) void mn_pack_panels(const mn_real *b, int64_t b
     }
 }
 
-/* The body of mn_copy_rows: whole vectors are stored, the next row overwrites what is too much. */
+/* The body of mn_copy_rows: whole vectors are stored, the next row overwrites what is too much; the last is exact. */
 MN_INLINE void mn_copy_rows_body(const mn_real *source, int64_t source_row, const int rows, int64_t columns,
                                  mn_real *target)
 {
-    for (int64_t k = 0; k < columns; k++, source += source_row, target += rows) {
+    for (int64_t k = 1; k < columns; k++, source += source_row, target += rows) {
         __builtin_prefetch(source + MN_ROWS_AHEAD * source_row);
 #pragma GCC unroll 4
         for (int i = 0; i < rows; i += VL)
             v_store(target + i, rows - i < VL ? v_load_partial(source + i, rows - i) : v_load(source + i));
+    }
+    __builtin_prefetch(source + MN_ROWS_AHEAD * source_row);
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i += VL) {
+        if (rows - i < VL)
+            v_store_partial(target + i, v_load_partial(source + i, rows - i), rows - i);
+        else
+            v_store(target + i, v_load(source + i));
     }
 }
 

@@ -80,6 +80,7 @@ cdef enum:
     PIECE_PRODUCTS = 1 << 20    # multiply-adds that are worth a chunk of their own: 12 us
     PIECES_WANTED = 8
     LEAST_ROWS = 96         # of a piece, where columns can be cut instead
+    PACKING_K = 8           # rows of a transposed A that are packed at a time, all along: they stay in the first-level cache
     PACKING_PIECES = 4      # a transposed A is packed by every piece that reads it
     ROW_PIECES = 4          # of the product of a matrix and a vector
 
@@ -403,21 +404,26 @@ cdef void multiply_tiles(const product_t *p, real *scratch) noexcept nogil:
 
 cdef void pack_rows(const real *a, int64_t a_row, int64_t a_col, int64_t m, int64_t k, real *target) noexcept nogil:
     """A in the order in which tiles read it: tile after tile, for each k the elements of its rows."""
-    cdef int64_t m0 = 0, rows, i, j
+    cdef int64_t m0, rows, i, j, k0 = 0, depth = PACKING_K if a_row == 1 else k
     cdef const real *source
-    while m0 < m:
-        rows = tile_rows(m - m0)
-        source = a + m0 * a_row
-        if a_col == 1:
-            transpose_into(source, a_row, rows, k, target, rows)
-        elif a_row == 1:
-            copy_rows_into(source, a_col, rows, k, target)
-        else:
-            for j in range(k):
-                for i in range(rows):
-                    target[j * rows + i] = source[i * a_row + j * a_col]
-        m0 += rows
-        target += rows * k
+    cdef real *tile
+    while k0 < k:
+        depth = at_most(k - k0, depth)
+        m0 = 0
+        while m0 < m:
+            rows = tile_rows(m - m0)
+            source = a + m0 * a_row + k0 * a_col
+            tile = target + m0 * k + k0 * rows
+            if a_row == 1:
+                copy_rows_into(source, a_col, rows, depth, tile)
+            elif a_col == 1:
+                transpose_into(source, a_row, rows, k, tile, rows)
+            else:
+                for j in range(k):
+                    for i in range(rows):
+                        tile[j * rows + i] = source[i * a_row + j * a_col]
+            m0 += rows
+        k0 += depth
 
 
 cdef int register_gemm() except -1:

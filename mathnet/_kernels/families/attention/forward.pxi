@@ -11,7 +11,8 @@ cdef void attention_forward_sizes(const void *descriptor, mn_sizes *out) noexcep
         out.chunks = -1
         return
     out.chunks = d.batch * d.heads * attention_query_blocks(d) if d.batch > 0 else 1
-    out.scratch = product_scratch(0) + (ATTENTION_QUERIES * ATTENTION_KEYS + VL) * <int64_t>sizeof(real)
+    out.scratch = product_scratch(0) + <int64_t>sizeof(real) * (
+        ATTENTION_QUERIES * (ATTENTION_KEYS + whole_vectors(d.width)) + VL)
     out.work = 20 + <double>(d.batch * d.heads * d.queries * d.keys) * (
         0.5 + 0.007 * <double>((d.width + d.value_width) * <int64_t>sizeof(real)))
 
@@ -65,7 +66,9 @@ cdef int attention_forward(const void *descriptor, operand_t *operands, int chun
     cdef real *y
     cdef real *statistics
     cdef real *s = <real *>scratch
-    cdef real *panels = s + ATTENTION_QUERIES * ATTENTION_KEYS
+    cdef real *own_q = s + ATTENTION_QUERIES * ATTENTION_KEYS
+    cdef int64_t own_w = whole_vectors(d.width)
+    cdef real *panels = own_q + ATTENTION_QUERIES * own_w
     cdef real largest[64]
     cdef real total[64]
     cdef real before, factor
@@ -73,15 +76,19 @@ cdef int attention_forward(const void *descriptor, operand_t *operands, int chun
         return MN_OK
     y = <real *>operands[3 + (d.mask_kind != NO_MASK)] + ((b * d.queries + i0) * d.heads + h) * d.value_width
     statistics = <real *>operands[4 + (d.mask_kind != NO_MASK)] + 2 * ((b * d.heads + h) * d.queries + i0)
+    k += b * d.k[0] + h // (d.heads // d.groups) * d.k[1]
     v += b * d.v[0] + h // (d.heads // d.groups) * d.v[1]
+    copy_block(q + b * d.q[0] + h * d.q[1] + i0 * d.q[2], d.q[2], rows, d.width, own_q)
     for i in range(rows):
         largest[i] = -INFINITY
         total[i] = 0
-        memset(y + i * y_row, 0, <size_t>d.value_width * sizeof(real))
     seen = attention_keys_seen(d, i0 + rows - 1)
+    if seen <= 0:
+        for i in range(rows):
+            memset(y + i * y_row, 0, <size_t>d.value_width * sizeof(real))
     while j0 < seen:
         columns = at_most(seen - j0, ATTENTION_KEYS)
-        attention_scores(d, b, h, i0, rows, j0, columns, q, k, mask, s, panels)
+        attention_scores(d, b, h, i0, rows, j0, columns, own_q, own_w, k + j0 * d.k[2], d.k[2], mask, s, panels)
         for i in range(rows):
             before = largest[i]
             factor = largest_of_row(s + i * ATTENTION_KEYS, ATTENTION_KEYS)
@@ -93,7 +100,7 @@ cdef int attention_forward(const void *descriptor, operand_t *operands, int chun
                 total[i] *= before
                 scale_row(y + i * y_row, d.value_width, before)
             total[i] += factor
-        attention_product(rows, d.value_width, columns, s, ATTENTION_KEYS, 1, v + j0 * d.v[2], d.v[2], 1, y, y_row, True, panels)
+        attention_product(rows, d.value_width, columns, s, ATTENTION_KEYS, 1, v + j0 * d.v[2], d.v[2], 1, y, y_row, j0 > 0, panels)
         j0 += ATTENTION_KEYS
     for i in range(rows):
         factor = 1 / total[i] if total[i] != 0 else 0

@@ -5,6 +5,9 @@
 # exponentials above it (Rabe and Staats, Self-attention Does Not Need O(n²) Memory, 2021; Dao et al., FlashAttention,
 # 2022).  Backward computes the scores again.
 #
+# Rows of one head lie as far apart as all heads are wide, a power of two more often than not: a block that is read
+# several times would fight for a few sets of the first-level cache, so its rows are copied side by side.
+#
 # Blocks of keys begin at multiples of ATTENTION_KEYS, and vectors of a block are summed by their place in it, so the
 # bits of a query's result depend on its keys alone: not on the queries beside it, nor on keys that it must not see.
 
@@ -40,6 +43,17 @@ cdef inline bint attention_valid(const attention_t *d) noexcept nogil:
 
 cdef inline int64_t attention_keys_seen(const attention_t *d, int64_t last_query) noexcept nogil:
     return at_most(d.keys, last_query + 1) if d.causal else d.keys
+
+
+cdef inline int64_t whole_vectors(int64_t n) noexcept nogil:
+    return (n + VL - 1) // VL * VL
+
+
+cdef inline void copy_block(const real *source, int64_t source_row, int64_t rows, int64_t columns, real *target) noexcept nogil:
+    """target (rows, columns rounded up to whole vectors)."""
+    cdef int64_t i
+    for i in range(rows):
+        memcpy(target + i * whole_vectors(columns), source + i * source_row, <size_t>columns * sizeof(real))
 
 
 cdef inline void attention_product(
@@ -82,16 +96,14 @@ cdef void mask_row(const attention_t *d, real *s, const void *mask, int64_t at, 
 
 cdef void attention_scores(
     const attention_t *d, int64_t b, int64_t h, int64_t i0, int64_t rows, int64_t j0, int64_t columns,
-    const real *q, const real *k, const void *mask, real *s, real *scratch
+    const real *q, int64_t q_row, const real *k, int64_t k_row, const void *mask, real *s, real *scratch
 ) noexcept nogil:
-    """s (rows, ATTENTION_KEYS): scaled and masked scores of queries i0 … and keys j0 …; -inf where nothing is to be seen and
+    """s (rows, ATTENTION_KEYS): scaled and masked scores of queries i0 … at q and keys j0 … at k; -inf where nothing is to be seen and
     behind the last column."""
     cdef int64_t i, j, seen
     cdef real *row
     cdef vec scale = v_splat(<real>d.scale)
-    attention_product(
-        rows, columns, d.width, q + b * d.q[0] + h * d.q[1] + i0 * d.q[2], d.q[2], 1,
-        k + b * d.k[0] + h // (d.heads // d.groups) * d.k[1] + j0 * d.k[2], 1, d.k[2], s, ATTENTION_KEYS, False, scratch)
+    attention_product(rows, columns, d.width, q, q_row, 1, k, 1, k_row, s, ATTENTION_KEYS, False, scratch)
     for i in range(rows):
         row = s + i * ATTENTION_KEYS
         seen = at_most(columns, i0 + i + 1 - j0) if d.causal else columns
