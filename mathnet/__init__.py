@@ -13,6 +13,8 @@ from mathnet.version import __version__ as __version__
 
 _HOMES = {
     "mathnet._kernels": "get_include",
+    "mathnet.control_flow": "cond while_loop",
+    "mathnet.equations": "fixed_point linear_solve",
     "mathnet.derivatives": "custom_vjp grad hessian hvp jacobian jvp linearize scan value_and_grad vhp vjp",
     "mathnet.errors": (
         "ArgumentError CheckError DTypeError DataError FileFormatError GradientError GraphError MathnetError "

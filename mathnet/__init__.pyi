@@ -5,6 +5,8 @@
 from typing import Any
 
 from mathnet._kernels import get_include as get_include
+from mathnet.control_flow import cond as cond
+from mathnet.control_flow import while_loop as while_loop
 from mathnet.derivatives import custom_vjp as custom_vjp
 from mathnet.derivatives import grad as grad
 from mathnet.derivatives import hessian as hessian
@@ -16,6 +18,8 @@ from mathnet.derivatives import scan as scan
 from mathnet.derivatives import value_and_grad as value_and_grad
 from mathnet.derivatives import vhp as vhp
 from mathnet.derivatives import vjp as vjp
+from mathnet.equations import fixed_point as fixed_point
+from mathnet.equations import linear_solve as linear_solve
 from mathnet.errors import ArgumentError as ArgumentError
 from mathnet.errors import CheckError as CheckError
 from mathnet.errors import DTypeError as DTypeError

@@ -40,7 +40,7 @@ ROOMS = (
     ),
     ("optimizers", "plugins", "regularizers", "reports", "schedules"),
     ("functions",),
-    ("derivatives", "vectorization"),
+    ("derivatives", "vectorization", "control_flow", "equations"),
     ("random", "linalg", "estimation"),
     ("model",),
     ("formats",),
@@ -58,6 +58,9 @@ OUTSIDE = ("demo", "commands", "cli", "testing")
 UPWARD = {
     # The derivative of a loop differentiates the loop's body; the rule runs only when the gradient has called it.
     "mathnet.ops.scan": "transform",
+    "mathnet.ops.branch": "transform",
+    "mathnet.ops.while_loop": "transform",
+    "mathnet.ops.implicit": "transform",
     # What is beyond the first derivative of a recurrence is that of the loop that it stands for.
     "mathnet.ops.recurrence": "transform",
     "mathnet.ops.recurrence_backward": "transform",

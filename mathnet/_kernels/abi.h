@@ -19,7 +19,8 @@ enum {
     MN_NOT_FINITE = 3,         /* position: which element, value: the element */
     MN_ZERO_WEIGHT = 4,        /* a mean over weights that sum to zero */
     MN_HOST_ERROR = 5,         /* a host instruction raised */
-    MN_INTERRUPTED = 6         /* a signal arrived */
+    MN_INTERRUPTED = 6,        /* a signal arrived */
+    MN_STEPS_EXHAUSTED = 7     /* a loop would go on; position: how many steps it has made */
 };
 
 /* Storage types in descriptors. */

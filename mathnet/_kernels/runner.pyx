@@ -58,6 +58,7 @@ cdef extern from "abi.h" nogil:
         MN_ZERO_WEIGHT
         MN_HOST_ERROR
         MN_INTERRUPTED
+        MN_STEPS_EXHAUSTED
 
 cdef extern from "thread_pool.h" nogil:
     ctypedef int (*mn_pool_job)(void *argument, int chunk, int worker) noexcept nogil

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import threading
@@ -44,10 +45,17 @@ class Spec:
         return f"{self.dtype}{show_shape(self.shape)}" + ("~" if self.weak else "")
 
 
-class Node:
-    """One application of an operation: inputs, attributes, outputs and the user's line that made it."""
+#: Numbers that tell which of two nodes was made first.
+node_numbers = itertools.count()
 
-    __slots__ = ("attrs", "inputs", "op", "outputs", "site")
+
+class Node:
+    """One application of an operation: inputs, attributes, outputs and the user's line that made it.
+
+    ``number`` grows from node to node.
+    """
+
+    __slots__ = ("attrs", "inputs", "number", "op", "outputs", "site")
 
     op: Op
     inputs: tuple[Tensor, ...]
@@ -64,6 +72,7 @@ class Node:
         site: tuple[str, int] | None,
     ) -> None:
         self.op, self.inputs, self.attrs, self.site = op, inputs, attrs, site
+        self.number = next(node_numbers)
         self.outputs = tuple([Tensor(self, index, spec) for index, spec in enumerate(specs)])
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ from mathnet.ops import (  # noqa: F401
     arithmetic,
     attention,
     batch_norm,
+    branch,
     cast,
     check,
     comparison,
@@ -25,10 +26,13 @@ from mathnet.ops import (  # noqa: F401
     dot_attention,
     einsum,
     elementwise,
+    enclosure,
     exponential,
     filled,
     gates,
+    implicit,
     indexing,
+    krylov,
     linear_algebra,
     logarithms,
     matmul,
@@ -60,6 +64,7 @@ from mathnet.ops import (  # noqa: F401
     subscript,
     tiling,
     trigonometry,
+    while_loop,
 )
 
 

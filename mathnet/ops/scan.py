@@ -15,10 +15,11 @@ from mathnet.errors import DTypeError, ShapeError
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.dtypes import FLOAT64, is_float
 from mathnet.graph.graph import Graph, Rewriter, walk
-from mathnet.graph.op import CONSTANT, FUNCTIONS, Op, as_tensor, count, input_tensor, normalize_axis, register
+from mathnet.graph.op import FUNCTIONS, Op, as_tensor, count, input_tensor, normalize_axis, register
 from mathnet.graph.tensor import Node, Spec, Tensor
-from mathnet.graph.trace import current_trace, loop_position
+from mathnet.graph.trace import loop_position
 from mathnet.graph.tree import Structure, flatten, unflatten
+from mathnet.ops.enclosure import enclose, frozen_states, kinds, shown, total, zeros
 
 
 class Scan(Op):
@@ -127,9 +128,9 @@ class Scan(Op):
         carry_out, inits = [], []
         for k, new in zip(floats, d_c):
             extra = [t for j, _, t in stacks_in if j == k]
-            carry_out.append(_total([new, *extra], body.inputs[k].spec))
+            carry_out.append(total([new, *extra], body.inputs[k].spec))
             start = d_stacks[k][last] if d_stacks[k] is not None else None
-            inits.append(_total([d_finals[k], start], body.inputs[k].spec))
+            inits.append(total([d_finals[k], start], body.inputs[k].spec))
         sums_in, sums_out, sums_of = [], [], []
         products: list[tuple[Tensor, list[tuple[Tensor, Tensor]]]] = []
         for tensor, contribution in zip(const_floats, d_k):
@@ -140,7 +141,7 @@ class Scan(Op):
                 sums_in.append(input_tensor(tensor.spec, "dconstant"))
                 sums_out.append(FUNCTIONS["add"](sums_in[-1], contribution))
                 sums_of.append(tensor)
-                inits.append(_zeros(tensor.spec))
+                inits.append(zeros(tensor.spec))
         xs_out = [(k, d) for k, d in zip(xs_floats, d_x) if d is not None]
         befores = [outputs[n_carry + n_ys + k][before] for k in range(n_carry)]
         slices = [*befores, *inputs[n_carry : n_carry + n_xs], *[stack for _, stack in handed.values()]]
@@ -171,7 +172,7 @@ class Scan(Op):
         result.update(zip([position[id(t)] for t in sums_of], made[len(floats) :]))
         for tensor, factors in products:
             sums = [_sum_of_products(at_hand[id(a)], at_hand[id(b)]) for a, b in factors]
-            result[position[id(tensor)]] = _total(sums, tensor.spec)
+            result[position[id(tensor)]] = total(sums, tensor.spec)
         return [result.get(k) for k in range(len(inputs))]
 
     def jvp(
@@ -201,7 +202,7 @@ class Scan(Op):
                 if k >= n_carry + n_xs:
                     outer[inside[k]] = given  # type: ignore[assignment]
         found = forward(body.outputs, [body.inputs[k] for k in inside], list(inside.values()))
-        carry_out = [_total([found[k]], body.inputs[k].spec) for k in floats]
+        carry_out = [total([found[k]], body.inputs[k].spec) for k in floats]
         ys_out = [(k, t) for k, t in enumerate(found[n_carry:]) if t is not None]
         moving = [k for k in inside if n_carry <= k < n_carry + n_xs]
         n = n_carry + len(floats)
@@ -211,7 +212,7 @@ class Scan(Op):
             body.inputs[-1] if index else None,
             [*body.outputs[:n_carry], *carry_out],
             [t for _, t in ys_out],
-            [*inputs[:n_carry], *[_total([tangents[k]], body.inputs[k].spec) for k in floats]],
+            [*inputs[:n_carry], *[total([tangents[k]], body.inputs[k].spec) for k in floats]],
             [*inputs[n_carry : n_carry + n_xs], *[tangents[k] for k in moving]],  # type: ignore[list-item]
             length,
             reverse,
@@ -225,11 +226,14 @@ class Scan(Op):
 
     def bind_body(self, body: Graph, sizes: Mapping[Dim, Any], mode: dict[str, Any]) -> Graph:
         """The body with its sizes replaced and its layers traced into; its last input is the position."""
-        given = [t for t in body.inputs if t.name == _POSITION]
-        index = given[0] if given else input_tensor(Spec((), FLOAT64), _POSITION)
-        with _inside(index):
+        index = position(body)
+        with loop_body(index, _FROZEN):
             bound = body.bind(sizes, **mode)
-        return bound if given else Graph([*bound.inputs, index], bound.outputs, name=body.name)
+        return (
+            bound
+            if any(t is index for t in body.inputs)
+            else Graph([*bound.inputs, index], bound.outputs, name=body.name)
+        )
 
     def trace(self, inputs: tuple[Tensor, ...], mode: dict[str, Any], **attrs: Any) -> tuple[Tensor, ...]:
         """The loop over a bound body: what layers in it read from outside becomes a constant of the loop."""
@@ -340,6 +344,7 @@ class Scan(Op):
 
 SCAN = register(Scan())
 _POSITION = "position"  # name of the body's last input, the number of the slice
+_FROZEN = "inside the body of a scan: carry it instead"
 _LONGEST_INNER_LOOP = 2.0**26  # positions of nested loops become one exact number
 
 
@@ -361,27 +366,10 @@ def close(
     outside of other tensors that stand for constants.
     """
     arguments = [*carry_in, *xs_in, *([] if index_in is None else [index_in])]
-    results = [*carry_out, *ys_out]
-    varying = {id(t) for t in arguments}
-    fixed: dict[int, Tensor] = {}
-
-    def fix(tensor: Tensor) -> None:
-        if id(tensor) not in varying and tensor.node.op is not CONSTANT:
-            fixed[id(tensor)] = tensor
-
-    for node in walk(results):
-        if any(id(t) in varying for t in node.inputs):
-            varying.update(id(t) for t in node.outputs)
-            for tensor in node.inputs:
-                fix(tensor)
-    for tensor in results:
-        fix(tensor)
-    outside = Rewriter(outer).run(list(fixed.values()))
-    constants = {t: input_tensor(t.spec, "constant") for t in fixed.values()}
-    inside = Rewriter(constants).run(results)
+    constants, outside, inside = enclose([*carry_out, *ys_out], arguments, outer)
     used = index_in is not None and any(n is index_in.node for n in walk(inside))
     index = [index_in] if index_in is not None and used else []
-    body = Graph([*carry_in, *xs_in, *constants.values(), *index], inside, name="scan body")
+    body = Graph([*carry_in, *xs_in, *constants, *index], inside, name="scan body")
     return SCAN(
         *inits,
         *xs,
@@ -418,21 +406,6 @@ def _sum_of_products(a: Tensor, b: Tensor) -> Tensor:
     """Σₜ Aₜᵀ Bₜ for stacks (T, M, K) and (T, M, N) of matrices."""
     a, b = (FUNCTIONS["reshape"](t, (t.shape[0] * t.shape[1], t.shape[2])) for t in (a, b))
     return FUNCTIONS["matmul"](FUNCTIONS["transpose"](a), b)
-
-
-def _zeros(spec: Spec) -> Tensor:
-    return FUNCTIONS["zeros"](spec.shape, spec.dtype)
-
-
-def _total(parts: Sequence[Tensor | None], spec: Spec) -> Tensor:
-    """The sum of what is not None; zeros when nothing is left."""
-    present = [p for p in parts if p is not None]
-    if not present:
-        return _zeros(spec)
-    total = present[0]
-    for part in present[1:]:
-        total = FUNCTIONS["add"](total, part)
-    return total if total.dtype == spec.dtype else FUNCTIONS["cast"](total, spec.dtype)
 
 
 # ---- the function ------------------------------------------------------------------------------------------------------
@@ -495,17 +468,17 @@ def _trace_body(
     """Runs ``f`` once on tensors.  Initial carries that are bare numbers take the type that the body gives them."""
     c_in = [input_tensor(Spec(t.shape, t.dtype, t.spec.weak), "carry") for t in carries]
     for _ in range(3):
-        index = input_tensor(Spec((), FLOAT64), _POSITION)
-        with _inside(index):
+        index = position()
+        with loop_body(index, _FROZEN):
             result = f(unflatten(structure, c_in), unflatten(xs_structure, x_in))
         if not isinstance(result, tuple) or len(result) != 2:
             raise ShapeError(
                 f"scan: the body must return (carry, y), but it returned {type(result).__name__}; use None for no y"
             )
         new, made = flatten(result[0])
-        if _kinds(made) != _kinds(structure):
+        if kinds(made) != kinds(structure):
             raise ShapeError(
-                f"scan: the body returned a carry of another structure than init: {_shown(made)}, not {_shown(structure)}"
+                f"scan: the body returned a carry of another structure than init: {shown(made)}, not {shown(structure)}"
             )
         c_out = [as_tensor(t, "scan: carry of the body") for t in new]
         again = False
@@ -533,34 +506,21 @@ def _trace_body(
 
 
 @contextmanager
-def _inside(index: Tensor) -> Iterator[None]:
-    """A body is traced: draws depend on ``index``, and states cannot be assigned."""
-    trace, outer = current_trace(), loop_position.get()
+def loop_body(index: Tensor, frozen: str) -> Iterator[None]:
+    """A body is traced: draws depend on ``index``, and states cannot be assigned, for the reason ``frozen``."""
+    outer = loop_position.get()
     token = loop_position.set(index if outer is None else outer * _LONGEST_INNER_LOOP + index)
-    frozen = None if trace is None else trace.frozen_state
-    if trace is not None:
-        trace.frozen_state = "inside the body of a scan: carry it instead"
     try:
-        yield
+        with frozen_states(frozen):
+            yield
     finally:
         loop_position.reset(token)
-        if trace is not None:
-            trace.frozen_state = frozen
 
 
-def _kinds(structure: Structure) -> tuple:
-    return structure.kind, structure.keys, tuple([_kinds(c) for c in structure.children])
+def position(body: Graph | None = None) -> Tensor:
+    """The number of the iteration among the inputs of a body; a new input where there is none."""
+    given = [] if body is None else [t for t in body.inputs if t.name == _POSITION]
+    return given[0] if given else input_tensor(Spec((), FLOAT64), _POSITION)
 
 
-def _shown(structure: Structure) -> str:
-    if structure.kind == "leaf":
-        return "*"
-    if structure.kind == "none":
-        return "None"
-    inside = [_shown(c) for c in structure.children]
-    if structure.kind == "dict":
-        return "{" + ", ".join(f"{k!r}: {c}" for k, c in zip(structure.keys, inside)) + "}"
-    return "[" + ", ".join(inside) + "]" if structure.kind == "list" else "(" + ", ".join(inside) + ")"
-
-
-__all__ = ["SCAN", "Scan", "close", "scan"]
+__all__ = ["SCAN", "Scan", "close", "loop_body", "position", "scan"]

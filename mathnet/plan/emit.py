@@ -14,6 +14,7 @@ from mathnet.graph.tensor import Node, Spec
 
 STORAGE_CODES = {"float32": 0, "float64": 1, "int64": 2, "bool": 3, "int32": 4, "uint64": 5}
 COPY_RANK = 6
+NO_LIMIT = 2**62  # iterations of a loop that only its flag ends
 
 
 class Buffer:
@@ -123,7 +124,7 @@ class Instruction:
 
     __slots__ = (
         "bindings",
-        "body",
+        "bodies",
         "descriptor",
         "function",
         "in_place",
@@ -134,6 +135,7 @@ class Instruction:
         "nodes",
         "outputs",
         "program",
+        "running",
         "shared",
         "sizes",
     )
@@ -145,9 +147,10 @@ class Instruction:
         self.sizes: Any = None
         self.shared: View | None = None
         self.function: Callable | None = None
-        self.body: Any = None
+        self.bodies: tuple = ()  # plans: one of a loop, two of a branch
         self.bindings: list = []
         self.length = 1
+        self.running: View | None = None  # the flag of a loop that ends when it is false
         self.nodes: tuple[Node, ...] = ()
         self.program: Any = None  # the elementwise program, kept for merging and for explain
         self.in_place: frozenset[tuple[int, int]] = frozenset()  # (input, output) pairs that may share memory
@@ -323,7 +326,7 @@ class Emitter:
         """
         plan = self._compile_body(body)  # type: ignore[misc]
         instruction = Instruction("loop", (), ())
-        instruction.body, instruction.length = plan, length
+        instruction.bodies, instruction.length = (plan,), length
         reads: list[View] = []
         writes: list[View] = []
         bindings: list[
@@ -366,6 +369,52 @@ class Emitter:
         self._add(instruction)
         for source, final in after:
             self.copy(source, final)
+
+    def loop_while(
+        self,
+        body: Any,
+        limit: int,
+        inits: Sequence[View],
+        consts: Sequence[View],
+        finals: Sequence[View],
+        index: bool = False,
+    ) -> None:
+        """Adds runs of ``body`` (a Graph: inputs carries, consts[, index]; outputs carries) while its first carry, a bool, is true.
+
+        The carries live in ``finals``, which every run overwrites.  The loop fails when the flag is true after ``limit`` runs.
+        """
+        for init, final in zip(inits, finals):
+            self.copy(init, final)
+        consts = [self.dense(value) for value in consts]
+        instruction = Instruction("loop", [*finals, *consts], finals)
+        instruction.bodies = (self._compile_body(body, in_place=len(finals)),)  # type: ignore[misc]
+        instruction.length, instruction.running = limit, finals[0]
+        instruction.bindings = [
+            *[("input", k, view, 0, 0, False, 0) for k, view in enumerate([*finals, *consts])],
+            *[("output", k, view, 0, 0, False, 0) for k, view in enumerate(finals)],
+        ]
+        instruction.program = "forward" if index else None
+        self._add(instruction)
+
+    def require_ended(self, running: View, body: Any) -> None:
+        """Adds a failure for the case that the flag of a loop before is true; ``body`` is an empty Graph."""
+        instruction = Instruction("loop", [running], [])
+        instruction.bodies = (self._compile_body(body),)  # type: ignore[misc]
+        instruction.length, instruction.running = 0, running
+        self._add(instruction)
+
+    def branch(
+        self, predicate: View, then: Any, otherwise: Any, inputs: Sequence[View], outputs: Sequence[View]
+    ) -> None:
+        """Adds one run of ``then`` where the bool is true, else of ``otherwise``: Graphs of the same inputs and outputs."""
+        inputs = [self.dense(view) for view in inputs]
+        instruction = Instruction("branch", [predicate, *inputs], outputs)
+        instruction.bodies = tuple([self._compile_body(body) for body in (then, otherwise)])  # type: ignore[misc]
+        instruction.bindings = [
+            *[("input", k, view, 0, 0, False, 0) for k, view in enumerate(inputs)],
+            *[("output", k, view, 0, 0, False, 0) for k, view in enumerate(outputs)],
+        ]
+        self._add(instruction)
 
 
 def collapse(

@@ -36,8 +36,9 @@ class Lowering:
         compile_body: Any,
         fusing: bool = True,
         prepared: dict | None = None,
+        in_place: int = 0,
     ) -> None:
-        self.graph = graph
+        self.graph, self._in_place = graph, in_place
         self._captures = {id(node): index for index, node in enumerate(captures)}
         self.emit = Emitter(compile_body, None if graph.updates else prepared)
         self.units = partition(graph, fusing)
@@ -46,9 +47,9 @@ class Lowering:
         self._segments: dict[int, Buffer] = {}
         self._constants: dict[tuple, View] = {}
         self._output_of: dict[int, int] = {}
-        for index, tensor in enumerate(graph.outputs):
+        for index, tensor in enumerate(graph.outputs[in_place:], in_place):
             self._output_of.setdefault(id(tensor), index)
-        for index, tensor in enumerate(graph.outputs):
+        for index, tensor in enumerate(graph.outputs[in_place:], in_place):
             self._output_of.setdefault(id(_unshaped(tensor)), index)
         self._placed: dict[int, View] = {}
         self._forward_keeps = self._find_kept()
@@ -277,8 +278,13 @@ class Lowering:
     # ---- results ----
     def _finish_outputs(self) -> None:
         """Copies results that no instruction wrote in place: views, leaves and tensors returned twice."""
-        for index, tensor in enumerate(self.graph.outputs):
-            view = self.view_of(tensor)
+        views = [self.view_of(tensor) for tensor in self.graph.outputs]
+        for index, (tensor, view) in enumerate(zip(self.graph.outputs, views)):
+            if self._in_place and view.buffer.kind == "input" and view.buffer.index < self._in_place:
+                self.emit.nodes = (tensor.node,)  # another output may be written over it first
+                views[index] = self.emit.temporary(view.shape, view.dtype)
+                self.emit.copy(view, views[index])
+        for index, (tensor, view) in enumerate(zip(self.graph.outputs, views)):
             own = view.buffer.kind == "output" and view.buffer.index == index
             if own and view.dense and view.size == tensor.size and view.dtype == tensor.dtype:
                 continue

@@ -11,7 +11,7 @@ from mathnet._kernels import runner
 from mathnet.errors import DataError, GraphError, MathnetError
 from mathnet.graph.dim import Dim, product, show_shape
 from mathnet.graph.graph import Graph
-from mathnet.plan.emit import Instruction, View
+from mathnet.plan.emit import NO_LIMIT, Instruction, View
 from mathnet.plan.lower import Lowering
 from mathnet.plan.memory import plan_memory
 from mathnet.transform.simplify import simplify
@@ -23,7 +23,8 @@ class Plan:
     """A graph as instructions over one arena.
 
     inputs: arrays for ``graph.inputs``, then ``graph.captures``; outputs: fresh arrays.  Updates of variables are the commit part:
-    they happen when everything before them has succeeded.
+    they happen when everything before them has succeeded.  in_place: so many outputs may be given the memory of the inputs of the
+    same number: they are written when everything else has been read.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Plan:
         fusing: bool = True,
         workspaces: Any = None,
         prepared: dict | None = None,
+        in_place: int = 0,
     ) -> None:
         self.graph, self.name = graph, name or graph.name
         for tensor in graph.inputs:
@@ -44,7 +46,7 @@ class Plan:
                     "bind the graph to sizes first"
                 )
         body = self._body(flush, threads, workspaces)
-        lowering = Lowering(simplify(graph), graph.captures, body, fusing, prepared)
+        lowering = Lowering(simplify(graph), graph.captures, body, fusing, prepared, in_place)
         draft = lowering.run()
         self.instructions = draft.instructions
         self.captures = [node.attrs["array"] for node in graph.captures]
@@ -70,8 +72,10 @@ class Plan:
         self._call: runner.Call | None = None
 
     @staticmethod
-    def _body(flush: bool, threads: int, workspaces: Any) -> Callable[[Graph], Plan]:
-        return lambda graph: Plan(graph, graph.name, flush, threads, workspaces=workspaces)
+    def _body(flush: bool, threads: int, workspaces: Any) -> Callable[..., Plan]:
+        return lambda graph, in_place=0: Plan(
+            graph, graph.name, flush, threads, workspaces=workspaces, in_place=in_place
+        )
 
     # ---- addresses ----
     def _external(self, view: View) -> int:
@@ -110,7 +114,7 @@ class Plan:
             inputs = tuple([(self._operand(v), v.dtype, v.shape) for v in instruction.inputs])
             outputs = tuple([(self._operand(v), v.dtype, v.shape) for v in instruction.outputs])
             return ("host", instruction.function, inputs, outputs, label)
-        body: Plan = instruction.body
+        body: Plan = instruction.bodies[0]
         first_output = len(body.input_specs)
         bindings = tuple(
             [
@@ -124,18 +128,22 @@ class Plan:
                 for role, index, view, step, modulo, reverse, start in instruction.bindings
             ]
         )
-        if instruction.program:  # the loop index is the body's last input
-            return (
-                "loop",
-                body.program,
-                instruction.length,
-                bindings,
-                (),
-                label,
-                first_output - 1,
-                bool(instruction.program == "reverse"),
-            )
-        return ("loop", body.program, instruction.length, bindings, (), label)
+        if instruction.kind == "branch":
+            then, otherwise = instruction.bodies
+            predicate = self._operand(instruction.inputs[0])
+            return ("branch", predicate, then.program, otherwise.program, bindings, label)
+        return (
+            "loop",
+            body.program,
+            instruction.length,
+            bindings,
+            (),
+            label,
+            first_output - 1 if instruction.program else -1,  # the loop index is the body's last input
+            instruction.program == "reverse",
+            None if instruction.running is None else self._operand(instruction.running),
+            instruction.running is not None,
+        )
 
     # ---- running ----
     def call(
@@ -193,8 +201,9 @@ class Plan:
             )
             return DataError(f"input {name!r}: {_refusal(error)}; nothing was changed")
         plan, path = self, list(error.path)
-        while len(path) > 1:
-            plan = plan.instructions[path.pop(0)].body
+        for iteration in error.iterations:
+            bodies = plan.instructions[path.pop(0)].bodies
+            plan = bodies[iteration if len(bodies) == 2 else 0]
         instruction = plan.instructions[path[0]]
         for node in instruction.nodes:
             words = node.op.message(error.code, error.position, error.value, **node.attrs)
@@ -234,11 +243,9 @@ class Plan:
             )
         text = _table(rows)
         for index, instruction in enumerate(self.instructions):
-            if instruction.kind == "loop":
-                inner = instruction.body.explain().splitlines()
-                text += f"\nbody of {index}, {instruction.length} times:\n" + "\n".join(
-                    "  " + line for line in inner
-                )
+            for title, body in zip(_titles(instruction), instruction.bodies):
+                inner = body.explain().splitlines()
+                text += f"\n{title.format(index)}:\n" + "\n".join("  " + line for line in inner)
         return (
             f"plan {self.name}: {len(self.instructions)} instructions ({len(self.instructions) - self.program.commit} commit, marked *), "
             f"{self.arena_bytes:,} arena bytes, {self.flops:,} FLOPs\n{text}"
@@ -352,6 +359,18 @@ def _shapes(instruction: Instruction) -> str:
     return f"{inputs} → {' '.join(show_shape(v.shape) for v in instruction.outputs)}"
 
 
+def _titles(instruction: Instruction) -> tuple[str, ...]:
+    if instruction.kind == "branch":
+        return "then of {}", "else of {}"
+    if instruction.running is not None:
+        return (
+            ("body of {}, while its flag is true",)
+            if instruction.length == NO_LIMIT
+            else (f"body of {{}}, while its flag is true, at most {instruction.length} times",)
+        )
+    return (f"body of {{}}, {instruction.length} times",)
+
+
 def _place(instruction: Instruction) -> str:
     for view in instruction.outputs:
         return (
@@ -364,9 +383,12 @@ def _place(instruction: Instruction) -> str:
 
 def _cost(instruction: Instruction) -> tuple[int, int]:
     """(FLOPs, bytes moved) of an instruction: the operations' FLOPs, and each operand once."""
-    if instruction.kind == "loop":
-        inner = [_cost(i) for i in instruction.body.instructions]
-        return instruction.length * sum(f for f, _ in inner), instruction.length * sum(b for _, b in inner)
+    if instruction.bodies:
+        # A branch costs as much as its dearer side; of a loop that ends when its flag is false one iteration is counted.
+        times = 1 if instruction.kind == "branch" or instruction.running is not None else instruction.length
+        inner = [[_cost(i) for i in body.instructions] for body in instruction.bodies]
+        flops, moved = max((sum(f for f, _ in side), sum(b for _, b in side)) for side in inner)
+        return times * flops, times * moved
     flops = 0
     if instruction.kernel is None or instruction.kernel.name != "copy":
         for node in instruction.nodes:

@@ -85,7 +85,7 @@ cdef class ProgramBuilder:
 
     def add_loop(
         self, int64_t index, Program body not None, int64_t length, bindings, operands, label,
-        int index_external=-1, bint index_reverse=False,
+        int index_external=-1, bint index_reverse=False, running=None, bint must_end=False,
     ):
         cdef Instruction *instruction = &self.code.instructions[index]
         self.where = f"{self.where} ({label})"
@@ -107,6 +107,10 @@ cdef class ProgramBuilder:
         instruction.nested.length = length
         instruction.nested.index_external = index_external
         instruction.nested.index_reverse = index_reverse
+        if running is not None:
+            self.add_operand(running)
+            instruction.nested.has_exit = True
+            instruction.nested.must_end = must_end
         given = {binding[0] for binding in bindings} | ({index_external} if index_external >= 0 else set())
         self.describe("loop", label, instruction.work, body.code.scratch, length=length, given=given)
 

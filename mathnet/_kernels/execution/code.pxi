@@ -40,6 +40,8 @@ cdef struct Nested:        # what a LOOP or BRANCH adds to an instruction
     Binding *bindings
     int index_external     # −1: the body does not ask for the loop index
     int index_reverse
+    int has_exit           # a loop whose last operand is a byte: it ends when that is 0
+    int must_end           # and fails when it is not 0 after `length` iterations
 
 cdef struct Instruction:
     InstructionKind kind

@@ -192,6 +192,8 @@ cdef int run_loop(
     if loop.index_external >= 0:
         point(inner, loop.index_external, <char *>&inner.index)
     for i in range(loop.length):
+        if loop.has_exit and not (<unsigned char *>operands[loop.n_bindings])[0]:
+            return MN_OK
         inner.index = <double>(loop.length - 1 - i if loop.index_reverse else i)
         for b in range(loop.n_bindings):
             binding = &loop.bindings[b]
@@ -213,6 +215,10 @@ cdef int run_loop(
                 continue
         context.iterations[depth] = i
         return status
+    if loop.must_end and (<unsigned char *>operands[loop.n_bindings])[0]:
+        header(context.scratch).fault.position = loop.length
+        header(context.scratch).fault.value = 1.0
+        return MN_STEPS_EXHAUSTED
     return MN_OK
 
 

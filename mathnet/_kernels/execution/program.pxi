@@ -26,7 +26,7 @@ cdef class Program:
     Instructions::
 
         ("kernel", address, descriptor, operands, sizes, label)
-        ("loop",   body, length, bindings, (), label[, index_external[, index_reverse]])
+        ("loop",   body, length, bindings, (), label[, index_external[, index_reverse[, running[, must_end]]]])
         ("branch", predicate, then, else, bindings, label)
         ("host",   callable, inputs, outputs, label)
 
@@ -38,7 +38,9 @@ cdef class Program:
     *loop*: bindings ``(body_external, operand, step_bytes, modulo, reverse)``.  At iteration i of 0 …
     length−1, with j = length−1−i if reverse else i, the body's external points to operand + (j % modulo if
     modulo else j)·step_bytes.  The external ``index_external`` of the body points to a float64 holding i
-    (length−1−i with ``index_reverse``).  A loop of length 1 is a call.
+    (length−1−i with ``index_reverse``).  A loop of length 1 is a call.  With the operand ``running``, one byte,
+    the loop ends before an iteration that finds it 0; with ``must_end`` it fails with ``MN_STEPS_EXHAUSTED`` when
+    the byte is not 0 after all iterations.
 
     *branch*: ``predicate`` is one byte; both bodies get the bindings' operands (step, modulo and reverse are
     not used).

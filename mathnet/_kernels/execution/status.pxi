@@ -8,6 +8,7 @@ STATUS_CODES = {
     "zero_weight": MN_ZERO_WEIGHT,
     "host_error": MN_HOST_ERROR,
     "interrupted": MN_INTERRUPTED,
+    "steps_exhausted": MN_STEPS_EXHAUSTED,
 }
 STATUS_TEXTS = {
     MN_INDEX_OUT_OF_RANGE: "index out of range",
@@ -16,6 +17,7 @@ STATUS_TEXTS = {
     MN_ZERO_WEIGHT: "weights that sum to zero",
     MN_HOST_ERROR: "an error in a host operation",
     MN_INTERRUPTED: "interrupted",
+    MN_STEPS_EXHAUSTED: "a loop that has not ended within its steps",
 }
 
 
