@@ -161,8 +161,8 @@ class Objective:
                 where = f"{what} of output {self.model.output_names[k]!r}"
                 shown = f"scores {show_shape(('batch', *y_pred.shape[1:]))} and targets {show_shape(('batch', *y_true.shape[1:]))}"
                 try:
-                    with Trace() as trace:
-                        values = function.within(trace)(y_pred, _aligned(y_pred, y_true))
+                    with Trace():  # with the settings as numbers, so that the function can refuse them
+                        values = function.used(y_pred, _aligned(y_pred, y_true))
                 except ShapeError as error:
                     raise ShapeError(
                         f"{where}: {shown} do not fit ({error}; tried with a batch of {batch})"

@@ -207,10 +207,13 @@ def _parameters(obj: Callable) -> tuple[inspect.Parameter, ...]:
 
 
 class ActivationRecord(Record):
-    """``f(x, **settings)`` → a tensor of the shape of x (or a Layer class, for one with parameters)."""
+    """``f(x, **settings)`` → a tensor of the shape of x, or with fewer elements along one axis where it promises that it ``narrows``.
+
+    For an activation with parameters a Layer class.
+    """
 
     kind, plural, arguments = "activation", "activations", ("x",)
-    known_promises = ("bounded", "monotone", "odd")
+    known_promises = ("bounded", "monotone", "odd", "narrows")
 
 
 class RegularizerRecord(Record):

@@ -74,6 +74,7 @@ def mathnet_layers() -> dict[str, str]:
             "layers.positions", positional_encoding="PositionalEncoding", rotary_embedding="RotaryEmbedding"
         ),
         **_references("layers.activation", activation="Activation"),
+        **_references("layers.learned_activations", prelu="PReLU", gumbel_softmax="GumbelSoftmax"),
         **_references(
             "layers.shaping",
             flatten="Flatten",
@@ -109,9 +110,12 @@ def mathnet_layers() -> dict[str, str]:
 def mathnet_activations() -> dict[str, str]:
     names = (
         "linear relu leaky_relu relu6 elu celu selu gelu silu mish tanh sigmoid softplus softsign softmax "
-        "log_softmax log_sigmoid hard_tanh hard_sigmoid hard_swish tanh_shrink"
+        "log_softmax log_sigmoid hard_tanh hard_sigmoid hard_swish tanh_shrink squareplus exponential softmin sparsemax"
     )
-    return _references("activations", **{name: name for name in names.split()})
+    return {
+        **_references("activations", **{name: name for name in names.split()}),
+        **_references("gated_activations", glu="glu", swiglu="swiglu", geglu="geglu", maxout="maxout"),
+    }
 
 
 @mn.hookimpl
@@ -125,6 +129,24 @@ def mathnet_losses() -> dict[str, str]:
             binary_cross_entropy="binary_cross_entropy",
             ctc="ctc",
         ),
+        **_references(
+            "regression_losses",
+            huber="huber",
+            log_cosh="log_cosh",
+            quantile="quantile",
+            poisson="poisson",
+            gaussian_nll="gaussian_nll",
+        ),
+        **_references(
+            "classification_losses",
+            focal="focal",
+            kl_divergence="kl_divergence",
+            hinge="hinge",
+            squared_hinge="squared_hinge",
+            cosine="cosine",
+            dice="dice",
+        ),
+        **_references("embedding_losses", triplet="triplet", contrastive="contrastive"),
         **_references("likelihood_loss", nll="nll"),
     }
 
@@ -136,7 +158,20 @@ def mathnet_metrics() -> dict[str, str]:
 
 @mn.hookimpl
 def mathnet_regularizers() -> dict[str, str]:
-    return _references("regularizers", l1="l1", l2="l2")
+    return _references(
+        "regularizers", l1="l1", l2="l2", l1_l2="l1_l2", orthogonal="orthogonal", spectral="spectral"
+    )
+
+
+@mn.hookimpl
+def mathnet_constraints() -> dict[str, str]:
+    return _references(
+        "constraints",
+        non_negative="non_negative",
+        max_norm="max_norm",
+        unit_norm="unit_norm",
+        min_max="min_max",
+    )
 
 
 @mn.hookimpl
@@ -159,10 +194,8 @@ def mathnet_optimizers() -> dict[str, str]:
 @mn.hookimpl
 def mathnet_initializers() -> dict[str, str]:
     scaled = [f"{family}_{law}" for family in ("glorot", "he", "lecun") for law in ("uniform", "normal")]
-    return _references(
-        "initializers",
-        **{name: name for name in ("zeros", "ones", "constant", "uniform", "normal", "orthogonal", *scaled)},
-    )
+    names = "zeros ones constant uniform normal truncated_normal variance_scaling orthogonal identity dirac"
+    return _references("initializers", **{name: name for name in (*names.split(), *scaled)})
 
 
 @mn.hookimpl

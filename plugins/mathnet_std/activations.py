@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 import mathnet as mn
 
 
@@ -206,14 +208,49 @@ def sigmoid(x: Any) -> Any:
 
 
 @mn.activation("softplus")
-def softplus(x: Any) -> Any:
-    """y = log(1 + eˣ).
+def softplus(x: Any, beta: float = 1.0, threshold: float | None = None) -> Any:
+    """y = log(1 + exp(βx))/β, and y = x where βx > threshold.
+
+    β > 0.  No x overflows, so that there is no threshold by default (as in Keras); PyTorch's is 20.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.activations.get("softplus")(np.array([-2.0, 0.0, 2.0])).round(4)
     array([0.1269, 0.6931, 2.1269])
     """
-    return mn.softplus(x)
+    if not beta > 0:
+        raise mn.ArgumentError(f"softplus: beta must be a number above 0, not {beta!r}")
+    y = mn.softplus(x) if beta == 1.0 else mn.softplus(beta * x) / beta
+    return y if threshold is None else mn.where(beta * x > threshold, x, y)
+
+
+@mn.activation("squareplus")
+def squareplus(x: Any, b: float = 4.0) -> Any:
+    """y = (x + √(x² + b))/2, a relu rounded off as softplus is, without exponentials.
+
+    b ≥ 0: the width of the bend; b = 0 is relu.  Source: Barron, Squareplus: A Softplus-Like Algebraic Rectifier, 2021.
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.activations.get("squareplus")(np.array([-1.5, 0.0, 1.5]))
+    array([0.5, 1. , 2. ])
+    """
+    if b < 0:
+        raise mn.ArgumentError(f"squareplus: b must be a number from 0, not {b!r}")
+    if b == 0:
+        return mn.relu(x)
+    root = mn.sqrt(mn.square(x) + b)
+    # on the left the sum cancels: there it is its product with √(x² + b) − x, which is b, over that difference
+    return mn.where(x > 0, 0.5 * (x + root), 0.5 * b / (root - mn.where(x > 0, 0.0, x)))
+
+
+@mn.activation("exponential")
+def exponential(x: Any) -> Any:
+    """y = eˣ.
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.activations.get("exponential")(np.array([-1.0, 0.0, 1.0])).round(4)
+    array([0.3679, 1.    , 2.7183])
+    """
+    return mn.exp(x)
 
 
 @mn.activation("softmax")
@@ -236,3 +273,39 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     array([-2.4076, -1.4076, -0.4076])
     """
     return mn.log_softmax(x, axis=axis)
+
+
+@mn.activation("softmin")
+def softmin(x: Any, axis: int = -1) -> Any:
+    """y = e⁻ˣ / Σ e⁻ˣ along ``axis``: the smallest number has the largest share.
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.activations.get("softmin")(np.array([0.0, 1.0, 2.0])).round(4)
+    array([0.6652, 0.2447, 0.09  ])
+    """
+    return mn.softmax(-x, axis=axis)
+
+
+@mn.activation("sparsemax")
+def sparsemax(x: Any, axis: int = -1) -> Any:
+    """y = max(x − τ, 0) with τ such that Σ y = 1 along ``axis``: probabilities of which many are exactly 0.
+
+    It is the point of the simplex that is nearest to x.  Where an element is on the edge of the support, its derivative is that of an
+    element outside.  Source: Martins and Astudillo, From Softmax to Sparsemax, ICML 2016.
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.activations.get("sparsemax")(np.array([0.1, 1.0, 1.5]))
+    array([0.  , 0.25, 0.75])
+    """
+    axis = axis % len(x.shape)
+    size = x.shape[axis]
+    fixed = mn.stop_gradient(x) - mn.max(mn.stop_gradient(x), axis=axis, keepdims=True)
+    ordered = mn.sort(fixed, axis=axis, descending=True)
+    shape = tuple(size if k == axis else 1 for k in range(len(x.shape)))
+    rank = np.arange(1, size + 1).reshape(shape).astype(x.dtype)
+    inside = mn.cast(1.0 + rank * ordered > mn.cumsum(ordered, axis=axis), x.dtype)
+    count = mn.sum(inside, axis=axis, keepdims=True)
+    edge = (mn.sum(ordered * inside, axis=axis, keepdims=True) - 1.0) / count
+    support = mn.cast(fixed > edge, x.dtype)  # the derivative goes through the mean of these elements alone
+    shifted = x - mn.sum(x * support, axis=axis, keepdims=True) / mn.sum(support, axis=axis, keepdims=True)
+    return mn.relu(shifted + 1.0 / mn.sum(support, axis=axis, keepdims=True)) * support

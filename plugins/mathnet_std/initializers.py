@@ -12,6 +12,8 @@ import numpy as np
 import mathnet as mn
 
 Shape = tuple[int, ...]
+#: The standard deviation of a standard normal law that is cut off at ±2: √(1 − 4φ(2)/(2Φ(2) − 1)).
+CUT_NORMAL_STD = 0.8796256610342398
 
 
 def fans(shape: Shape) -> tuple[int, int]:
@@ -182,3 +184,105 @@ def orthogonal(shape: Shape, rng: np.random.Generator, gain: float = 1.0) -> np.
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
     q = q * np.where(np.diag(r) < 0, -1.0, 1.0)  # every orthogonal matrix is equally likely
     return gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+@mn.initializer("truncated_normal")
+def truncated_normal(
+    shape: Shape, rng: np.random.Generator, mean: float = 0.0, std: float = 0.05
+) -> np.ndarray:
+    """Normal, drawn again where it is further than 2·std from the mean (as in Keras).
+
+    std is that of the normal law before the cut; what is drawn has 0.8796 of it.
+
+    >>> import numpy as np, mathnet as mn
+    >>> w = mn.initializers.TruncatedNormal(std=1.0)((100, 100), np.random.default_rng(0))
+    >>> bool(abs(w).max() <= 2.0), round(float(w.std()), 2)
+    (True, 0.88)
+    """
+    return mean + std * _cut_normal(shape, rng)
+
+
+def _cut_normal(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+    """Standard normal numbers, those beyond 2 drawn again."""
+    drawn = np.asarray(rng.standard_normal(shape))
+    while (beyond := np.abs(drawn) > 2.0).any():
+        drawn[beyond] = rng.standard_normal(int(beyond.sum()))
+    return drawn
+
+
+@mn.initializer("variance_scaling")
+def variance_scaling(
+    shape: Shape,
+    rng: np.random.Generator,
+    scale: float = 1.0,
+    mode: str = "fan_in",
+    distribution: str = "truncated_normal",
+) -> np.ndarray:
+    """Numbers of the variance scale/n; n: "fan_in", "fan_out" or their mean "fan_avg".
+
+    distribution: "truncated_normal" (of this variance after the cut at 2 standard deviations), "untruncated_normal" or "uniform".
+    Names and defaults are Keras's, whose he_normal, for example, is ``VarianceScaling(2.0)``.
+
+    >>> import numpy as np, mathnet as mn
+    >>> w = mn.initializers.VarianceScaling(2.0, "fan_out")((100, 200), np.random.default_rng(0))
+    >>> round(float(w.std()), 2)
+    0.1
+    """
+    inputs, outputs = fans(shape)
+    counts = {"fan_in": inputs, "fan_out": outputs, "fan_avg": (inputs + outputs) / 2}
+    if mode not in counts or not scale > 0:
+        raise mn.ArgumentError(
+            f"variance_scaling: mode must be 'fan_in', 'fan_out' or 'fan_avg' and scale above 0, not {mode!r} and {scale!r}"
+        )
+    variance = scale / max(counts[mode], 1)
+    if distribution == "uniform":
+        return _uniform(shape, rng, variance)
+    if distribution == "untruncated_normal":
+        return _normal(shape, rng, variance)
+    if distribution == "truncated_normal":
+        return math.sqrt(variance) / CUT_NORMAL_STD * _cut_normal(shape, rng)
+    raise mn.ArgumentError(
+        "variance_scaling: distribution must be 'truncated_normal', 'untruncated_normal' or 'uniform', "
+        f"not {distribution!r}"
+    )
+
+
+@mn.initializer("identity")
+def identity(shape: Shape, rng: Any, gain: float = 1.0) -> np.ndarray:
+    """gain on the diagonal of a matrix, else 0: a Dense layer begins as y = gain·x.
+
+    Raises ShapeError for weights that are no matrix.
+
+    >>> import mathnet as mn
+    >>> mn.initializers.Identity()((2, 3), None)
+    array([[1., 0., 0.],
+           [0., 1., 0.]])
+    """
+    if len(shape) != 2:
+        raise mn.ShapeError(f"identity: a matrix can be one, a weight of shape {shape} cannot; see dirac")
+    return gain * np.eye(*shape)
+
+
+@mn.initializer("dirac")
+def dirac(shape: Shape, rng: Any, groups: int = 1) -> np.ndarray:
+    """1 in the middle of each filter's window at its own channel, else 0: a convolution begins as the identity (as in PyTorch).
+
+    Weights (out, in/groups, *window); of more outputs than inputs those beyond are 0.
+    Raises ShapeError for weights without a window, or outputs that groups do not divide.
+
+    >>> import mathnet as mn
+    >>> mn.initializers.Dirac()((2, 2, 3), None)[0]
+    array([[0., 1., 0.],
+           [0., 0., 0.]])
+    """
+    if len(shape) < 3 or groups < 1 or shape[0] % groups:
+        raise mn.ShapeError(
+            f"dirac: weights (out, in/groups, *window) are needed, with out a multiple of groups={groups}, not the shape {shape}"
+        )
+    values = np.zeros(shape)
+    each = shape[0] // groups
+    middle = tuple(size // 2 for size in shape[2:])
+    for group in range(groups if 0 not in shape else 0):
+        for channel in range(min(each, shape[1])):
+            values[(group * each + channel, channel, *middle)] = 1.0
+    return values

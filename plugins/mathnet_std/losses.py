@@ -145,14 +145,34 @@ def ctc(y_pred: Any, y_true: Any, blank: int = 0) -> Any:
 
 
 @mn.loss("binary_cross_entropy")
-def binary_cross_entropy(y_pred: Any, y_true: Any) -> Any:
-    """−p log σ(y_pred) − (1 − p) log(1 − σ(y_pred)) = softplus(y_pred) − p·y_pred.
+def binary_cross_entropy(y_pred: Any, y_true: Any, pos_weight: Any = None) -> Any:
+    """−w·p log σ(y_pred) − (1 − p) log(1 − σ(y_pred)), with w = 1 softplus(y_pred) − p·y_pred.
 
     y_pred: scores (logits) (N, …); y_true: probabilities or 0/1 labels p, shapes as in mse → (N,).
+    pos_weight: w, a number or an array that is broadcast against the scores; by default 1.  Keras has it as class weights.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.losses.BinaryCrossEntropy()(np.array([2.0, -2.0]), np.array([1.0, 1.0])).round(4)
     array([0.1269, 2.1269])
     """
     targets = aligned("binary_cross_entropy", y_pred, y_true)
-    return per_example(mn.softplus(y_pred) - targets * y_pred)
+    if pos_weight is None:
+        return per_example(mn.softplus(y_pred) - targets * y_pred)
+    if isinstance(pos_weight, (list, tuple, np.ndarray)):
+        pos_weight = _broadcast("binary_cross_entropy", "pos_weight", pos_weight, y_pred)
+    weights = 1.0 + (pos_weight - 1.0) * targets
+    return per_example((1.0 - targets) * y_pred + weights * mn.softplus(-y_pred))
+
+
+def _broadcast(name: str, setting: str, given: Any, scores: Any) -> Any:
+    """An array setting in the scores' type; it must fit the axes after the first."""
+    array = np.asarray(given)
+    wanted = tuple(scores.shape)[1:]
+    fits = array.ndim <= len(wanted) and all(
+        size in (1, w) for size, w in zip(array.shape[::-1], wanted[::-1])
+    )
+    if array.dtype.kind not in "iuf" or not fits or not (array >= 0).all():
+        raise mn.ArgumentError(
+            f"{name}: {setting} must be numbers ≥ 0 that fit the axes {_shown(wanted)} of an example's scores, not {given!r}"
+        )
+    return array.astype(scores.dtype)

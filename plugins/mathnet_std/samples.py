@@ -28,6 +28,10 @@ def one(*inputs: Any, **config: Any) -> list[Sample]:
     return [Sample(*inputs, **config)]
 
 
+#: Five examples each.
+LABELS = np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+RATES = np.random.default_rng(4).uniform(0.5, 3.0, (5, 4))
+
 SAMPLES = {
     # ---- layers: dense ----
     "layer:dense": one((4,), units=3, activation="softplus"),
@@ -103,6 +107,32 @@ SAMPLES = {
     "layer:activity_regularization": one((4,), l1=0.1, l2=0.2),
     "layer:residual": lambda: one((4,), layers=[L.Dense(4, activation="tanh"), L.Dense(4)]),
     "layer:lambda": lambda: one((4,), function=mn.activations.get("tanh")),
+    "layer:prelu": one((3, 4), shared_axes=2, alpha_regularizer="l2"),
+    "layer:gumbel_softmax": one((4,), temperature=0.7),
+    # ---- activations, losses, penalties ----
+    "activation:softplus": [Sample((4,)), Sample((4,), beta=2.0, threshold=3.0)],
+    "activation:maxout": one((3, 6), pieces=3),
+    "loss:binary_cross_entropy": [
+        Sample((4,), (4,)),
+        Sample((3,), (3,), pos_weight=np.array([0.5, 1.0, 3.0])),
+    ],
+    "loss:gaussian_nll": [Sample((4,), (2,)), Sample((3, 2), (3,), full=True)],
+    "loss:poisson": [
+        Sample((4,), (4,)),
+        Sample(RATES, np.floor(3.0 * RATES), log_input=False),
+    ],
+    "loss:focal": [
+        Sample((4,), np.array([0, 3, 2, 1, 1]), gamma=1.5),
+        Sample((3,), LABELS, alpha=0.25),
+    ],
+    "loss:hinge": one((3,), 2.0 * LABELS - 1.0),
+    "loss:squared_hinge": one((3,), 2.0 * LABELS - 1.0),
+    "loss:dice": one((3,), LABELS),
+    "loss:triplet": one((3, 4), ()),
+    "loss:contrastive": one((2, 4), LABELS[:, 0], margin=3.0),
+    "regularizer:orthogonal": [Sample((5, 4)), Sample((2, 3, 2))],
+    "regularizer:spectral": [Sample((5, 4)), Sample((2, 3, 2))],
+    "constraint:min_max": one((5, 4), min_value=0.5, max_value=1.5),
     # ---- optimizers ----
     "optimizer:radam": one(learning_rate=2e-3, beta2=0.9),  # its first steps are as long as the gradient
     # ---- distributions ----

@@ -8,7 +8,7 @@ from scipy import special
 
 import mathnet as mn
 
-X = np.concatenate([np.linspace(-6.0, 6.0, 41), [-40.0, 40.0, 0.0]]).reshape(4, 11)
+X = np.concatenate([np.linspace(-6.0, 6.0, 45), [-40.0, 40.0, 0.0]]).reshape(4, 12)
 
 ACTIVATIONS = {
     "linear": lambda x: x,
@@ -34,7 +34,25 @@ ACTIVATIONS = {
     "hard_swish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
     "log_sigmoid": special.log_expit,
     "tanh_shrink": lambda x: x - np.tanh(x),
+    "squareplus": lambda x: (x + np.sqrt(x * x + 4)) / 2,
+    "exponential": np.exp,
+    "softmin": lambda x: special.softmax(-x, axis=-1),
+    "sparsemax": lambda x: np.maximum(x - sparsemax_edge(x), 0),
+    "glu": lambda x: x[:, :6] * special.expit(x[:, 6:]),
+    "swiglu": lambda x: x[:, :6] * x[:, 6:] * special.expit(x[:, 6:]),
+    "geglu": lambda x: x[:, :6] * x[:, 6:] * special.ndtr(x[:, 6:]),
+    "maxout": lambda x: np.maximum(x[:, ::2], x[:, 1::2]),
 }
+
+
+def sparsemax_edge(x):
+    """τ with Σ max(x − τ, 0) = 1 for each row, by bisection."""
+    low, high = x.max(-1, keepdims=True) - 1, x.max(-1, keepdims=True)
+    for _ in range(60):
+        middle = (low + high) / 2
+        above = np.maximum(x - middle, 0).sum(-1, keepdims=True) > 1
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return low
 
 
 @pytest.mark.parametrize("key", mn.plugins.keys("activation"))
@@ -48,7 +66,7 @@ def test_activations(key, dtype, tolerance):
 @pytest.mark.parametrize("key", mn.plugins.keys("activation"))
 def test_derivatives_of_activations(key):
     f, x, h = mn.activations.get(key), X[:2] + 0.013, 1e-6
-    weight = np.random.default_rng(0).standard_normal(x.shape)
+    weight = np.random.default_rng(0).standard_normal(ACTIVATIONS[key](x).shape)
     got = mn.grad(lambda x: mn.sum(f(x) * weight))(x)
     direction = np.random.default_rng(1).standard_normal(x.shape)
     plus, minus = (np.sum(ACTIVATIONS[key](x + s * h * direction) * weight) for s in (1, -1))
@@ -192,7 +210,7 @@ def test_random_initializers(key, shape, variance):
     np.testing.assert_array_equal(w, mn.initializers.get(key)(shape, np.random.default_rng(0)))
 
 
-@pytest.mark.parametrize("key", mn.plugins.keys("initializer"))
+@pytest.mark.parametrize("key", sorted({*mn.plugins.keys("initializer")} - {"identity", "dirac"}))
 @pytest.mark.parametrize("shape", [(), (3,), (3, 4), (2, 3, 4), (0, 3)])
 def test_initializers_give_every_shape(key, shape):
     assert mn.initializers.get(key)(shape, np.random.default_rng(0)).shape == shape

@@ -21,7 +21,7 @@ POINTS = np.array([-6.0, -3.0, -2.5, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 2.5, 
 def _on_numbers(trial: RowTrial) -> Callable | None:
     """The activation as a function of single numbers; None when an element depends on its neighbours, or it has weights."""
     made = trial.callable("float64")
-    if hasattr(made, "named_variables"):
+    if hasattr(made, "named_variables") or "narrows" in trial.subject.record.promises:
         return None
     with np.errstate(all="ignore"):
         together = np.asarray(made(POINTS[None, :]))
@@ -35,11 +35,18 @@ def _on_numbers(trial: RowTrial) -> Callable | None:
 
 @check("activation")
 def shape_is_kept(subject: Subject) -> None:
-    """An activation changes no shape."""
+    """An activation changes no shape; one that promises to narrow has fewer elements along one axis after the first."""
+    narrows = "narrows" in subject.record.promises
     for trial in trials(subject):
         inputs = trial.inputs()
         for value in trial.run(inputs):
-            require(value.shape == inputs[0].shape, f"x of shape {inputs[0].shape} gives {value.shape}")
+            given, found = inputs[0].shape, value.shape
+            if narrows and len(found) == len(given):
+                changed = [k for k in range(len(given)) if found[k] != given[k]]
+                kept = len(changed) == 1 and changed[0] > 0 and found[changed[0]] < given[changed[0]]
+            else:
+                kept = found == given
+            require(kept, f"x of shape {given} gives {found}{', but it promises to narrow' * narrows}")
 
 
 @check("activation")
@@ -73,7 +80,7 @@ def kinks(subject: Subject) -> None:
 @check("activation")
 def promises(subject: Subject) -> None:
     """What the decorator promises holds: bounded, monotone, odd."""
-    wanted = subject.record.promises
+    wanted = [promise for promise in subject.record.promises if promise != "narrows"]
     x = np.concatenate([np.linspace(-30.0, 30.0, 2001), [-1e6, 1e6]])
     for trial in trials(subject) if wanted else ():
         with subject.entered():
