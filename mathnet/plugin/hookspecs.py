@@ -51,13 +51,13 @@ def mathnet_regularizers() -> Records:
 def mathnet_constraints() -> Records:
     """Projections ``f(w, **settings)`` that are applied to a weight after each update.
 
-    @mn.constraint("non_negative")
-    def non_negative(w):
-        return mn.maximum(w, 0.0)
+    @mn.constraint("below_one")
+    def below_one(w):
+        return mn.minimum(w, 1.0)
 
     @mn.hookimpl
     def mathnet_constraints():
-        return [non_negative]
+        return [below_one]
     """
 
 

@@ -15,27 +15,26 @@ def group_lasso(w, strength=1e-3):
     return strength * mn.sum(mn.sqrt(mn.sum(mn.square(w), axis=0) + 1e-12))
 
 
-@mn.loss("focal")
-def focal(y_pred, y_true, gamma=2.0):
-    """(1 − p)^γ · (−log p), p the probability of the true class (Lin et al., 2017)."""
+@mn.loss("poly1")
+def poly1(y_pred, y_true, epsilon=1.0):
+    """−log p + ε(1 − p), p the probability of the true class (Leng et al., 2022)."""
     loss = mn.cross_entropy(y_pred, y_true)
-    return (1.0 - mn.exp(-loss)) ** gamma * loss
+    return loss + epsilon * (1.0 - mn.exp(-loss))
 
 
-@mn.optimizer("lion")
-class Lion:
-    """Steps of one size by the sign of a running mean of gradients (Chen et al., 2023)."""
+@mn.optimizer("signum")
+class Signum:
+    """Steps of one size by the sign of a running mean of gradients (Bernstein et al., 2018)."""
 
-    def __init__(self, learning_rate=1e-4, beta1=0.9, beta2=0.99):
-        self.learning_rate, self.beta1, self.beta2 = learning_rate, beta1, beta2
+    def __init__(self, learning_rate=1e-4, momentum=0.9):
+        self.learning_rate, self.momentum = learning_rate, momentum
 
     def init(self, param):
         return {"m": mn.zeros_like(param)}
 
     def update(self, param, grad, state, learning_rate):
-        new_param = param - learning_rate * mn.sign(self.beta1 * state["m"] + (1 - self.beta1) * grad)
-        new_m = self.beta2 * state["m"] + (1 - self.beta2) * grad
-        return new_param, {"m": new_m}
+        new_m = self.momentum * state["m"] + (1 - self.momentum) * grad
+        return param - learning_rate * mn.sign(new_m), {"m": new_m}
 
 
 @mn.layer("highway")
@@ -70,12 +69,12 @@ def mathnet_regularizers():
 
 @mn.hookimpl
 def mathnet_losses():
-    return [focal]
+    return [poly1]
 
 
 @mn.hookimpl
 def mathnet_optimizers():
-    return [Lion]
+    return [Signum]
 
 
 @mn.hookimpl

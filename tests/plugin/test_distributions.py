@@ -50,8 +50,8 @@ def test_they_are_found(installed):
     assert found["mathnet-swish"]["keys"] == {
         "activation": ["swish"],
         "regularizer": ["group_lasso"],
-        "loss": ["focal"],
-        "optimizer": ["lion"],
+        "loss": ["poly1"],
+        "optimizer": ["signum"],
         "layer": ["highway"],
     }
     assert "smooth_maximum" in found["mathnet-smoothmax"]["keys"]["op"]
