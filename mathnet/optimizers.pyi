@@ -9,8 +9,12 @@ from mathnet_std.optimizers.adam_variants import Adamax as Adamax
 from mathnet_std.optimizers.adam_variants import AMSGrad as AMSGrad
 from mathnet_std.optimizers.adam_variants import NAdam as NAdam
 from mathnet_std.optimizers.adam_variants import RAdam as RAdam
+from mathnet_std.optimizers.gauss_newton import LevenbergMarquardt as LevenbergMarquardt
+from mathnet_std.optimizers.gauss_newton import NaturalGradient as NaturalGradient
 from mathnet_std.optimizers.lamb import LAMB as LAMB
+from mathnet_std.optimizers.lbfgs import LBFGS as LBFGS
 from mathnet_std.optimizers.muon import Muon as Muon
+from mathnet_std.optimizers.newton_cg import NewtonCG as NewtonCG
 from mathnet_std.optimizers.proximal import ProximalSGD as ProximalSGD
 from mathnet_std.optimizers.rmsprop import RMSprop as RMSprop
 from mathnet_std.optimizers.sgd import SGD as SGD

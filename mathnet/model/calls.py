@@ -112,6 +112,14 @@ class BoundCall:
         in_words = None if worded is None else lambda error, arguments: worded(error, plan, arguments)
         self.call = plan.call(rebind, lock, scalar, checks, in_words)
 
+    def steps(self, data: Sequence[np.ndarray], rows: np.ndarray, losses: np.ndarray) -> None:
+        """One call for each loss, on the next rows of the data; ``completed_steps`` tells how many were done when it fails."""
+        runner.run_steps(self.call, data, rows, losses)
+
+    @property
+    def completed_steps(self) -> int:
+        return self.call.completed_steps
+
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The outputs as a list."""
         result = self.call(*arrays)

@@ -9,14 +9,14 @@ import numpy as np
 
 from mathnet.errors import ArgumentError, ShapeError
 from mathnet.graph.dtypes import graph_dtype, is_float
-from mathnet.graph.graph import Graph
 from mathnet.graph.op import FUNCTIONS, as_tensor, input_tensor
+from mathnet.graph.trace import Trace
 from mathnet.graph.tree import Structure, flatten, unflatten
 from mathnet.model.inputs import convert
 from mathnet.model.objective import Objective, Ratio, only_scalar, penalties_of
 from mathnet.model.predict import check_rows
 from mathnet.model.slots import HyperParameters
-from mathnet.model.step import Signature, training_trace, training_updates
+from mathnet.model.step import Signature, TracedLoss
 
 if TYPE_CHECKING:
     from mathnet.model.model import Model
@@ -59,27 +59,23 @@ class Definition(Objective):
         return arrays, structure
 
 
-def defined_graph(trainer: Trainer, signature: Signature) -> Graph:
-    """The graph of one defined step: inputs the leaves of the batch; output the loss; updates of all that changes."""
+def defined(trainer: Trainer, trace: Trace, signature: Signature) -> TracedLoss:
+    """The loss that a user's function gives; inputs the leaves of the batch."""
     definition, structure = trainer.definition, signature.structure
     assert definition is not None and definition.function is not None and structure is not None
     x = [input_tensor(spec, f"array {index}") for index, spec in enumerate(signature.inputs)]
-    with training_trace(trainer) as trace:
-        returned = definition.function(trainer.model, unflatten(structure, x))
-        parts = returned.values() if isinstance(returned, Mapping) else [returned]
-        scalars = [only_scalar(as_tensor(p, "loss"), "a loss given to define()") for p in parts]
-        if not scalars:
-            raise ArgumentError("the function given to define() returned no loss")
-        loss = scalars[0]
-        for scalar in scalars[1:]:
-            loss = loss + scalar
-        if not is_float(loss.dtype) or loss.dtype != trainer.model.dtype:
-            loss = FUNCTIONS["cast"](loss, trainer.model.dtype)
-        penalty = definition.penalty(trace)
-        total = loss if penalty is None else loss + penalty
-        terms = [Ratio(loss, 1.0)]
-        updates = training_updates(trainer, trace, total, terms, penalty)
-        if signature.summed:
-            updates += trainer.sums.updates(trace, terms, [], penalty)
+    returned = definition.function(trainer.model, unflatten(structure, x))
+    parts = returned.values() if isinstance(returned, Mapping) else [returned]
+    scalars = [only_scalar(as_tensor(p, "loss"), "a loss given to define()") for p in parts]
+    if not scalars:
+        raise ArgumentError("the function given to define() returned no loss")
+    loss = scalars[0]
+    for scalar in scalars[1:]:
+        loss = loss + scalar
+    if not is_float(loss.dtype) or loss.dtype != trainer.model.dtype:
+        loss = FUNCTIONS["cast"](loss, trainer.model.dtype)
+    penalty = definition.penalty(trace)
+    total = loss if penalty is None else loss + penalty
+    terms = [Ratio(loss, 1.0)]
     name = f"defined step of {trainer.model.name or 'model'}(batch {signature.batch})"
-    return trainer.model.constants.settle(Graph(x, [total], updates, name=name))
+    return TracedLoss(name, x, total, terms, terms, penalty, [], [], None)

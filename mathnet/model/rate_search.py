@@ -40,7 +40,7 @@ def find_learning_rate(
 
     if "learning_rate" not in trainer.hyper or trainer.hyper.refused("learning_rate") is not None:
         raise ArgumentError(
-            "find_learning_rate: the learning rate follows a schedule; make a Trainer whose rate is a number"
+            "find_learning_rate: the learning rate follows a schedule, or there is none; make a Trainer whose rate is a number"
         )
     if not 0.0 < lowest < highest < math.inf:
         raise ArgumentError(

@@ -38,7 +38,7 @@ class Rule:
         self.label = f"optimizer {label}"
         if not callable(getattr(self.used, "update", None)) or not callable(getattr(self.used, "init", None)):
             raise ArgumentError(
-                f"{self.label}: a Trainer needs init(param) and update(param, grad, state, learning_rate)"
+                f"{self.label}: a Trainer needs init(param) and update(param, grad, state, learning_rate), or minimize(…)"
             )
         if not hasattr(self.used, "learning_rate"):
             raise ArgumentError(

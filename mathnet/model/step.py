@@ -22,6 +22,7 @@ from mathnet.model.accumulation import folded
 from mathnet.model.inputs import match
 from mathnet.model.objective import Ratio
 from mathnet.model.slots import slot
+from mathnet.model.updates import Updates
 from mathnet.store import Variable
 from mathnet.transform.gradient import gradient
 
@@ -88,8 +89,26 @@ def _float64(value: Tensor | float) -> Tensor | float:
     return FUNCTIONS["cast"](value, np.dtype(np.float64)) if isinstance(value, Tensor) else value
 
 
-def step_graph(trainer: Trainer, signature: Signature) -> Graph:
-    """The graph of one step: inputs x…, targets…, [weights]; output the loss; updates of everything that a step changes."""
+class TracedLoss(NamedTuple):
+    """The loss of a step in a trace.
+
+    inputs: of the graph; total: the loss; losses: its averages, and parts: the same with their factors; outputs, targets, weight: what it
+    was computed from (a defined loss has none).
+    """
+
+    name: str
+    inputs: list[Tensor]
+    total: Tensor
+    losses: list[Ratio]
+    parts: list[Ratio]
+    penalty: Tensor | None
+    outputs: list[Tensor]
+    targets: list[Tensor]
+    weight: Tensor | None
+
+
+def supervised(trainer: Trainer, trace: Trace, signature: Signature) -> TracedLoss:
+    """The loss of a model's outputs and their targets; inputs x…, targets…, [weights]."""
     model, objective = trainer.model, trainer.objective
     names = model.output_names
     x = [input_tensor(spec, name) for spec, name in zip(signature.inputs, model.input_names)]
@@ -98,23 +117,36 @@ def step_graph(trainer: Trainer, signature: Signature) -> Graph:
         input_tensor(Spec((signature.batch,), model.dtype), "sample_weight") if signature.weighted else None
     )
     sizes = match(model.inputs, x, model.input_names, "model")
-    with training_trace(trainer) as trace:
-        outputs = model.graph.bind(sizes, x, training=True).outputs
-        for output, name in zip(outputs, names):
-            if output.shape[:1] != (signature.batch,):
-                raise ShapeError(
-                    f"output {name!r} has shape {output.shape}, but training needs one row per example, {signature.batch} here"
-                )
-        losses = objective.loss_terms(trace, outputs, y, weight)
-        penalty = objective.penalty(trace, weight)
-        total = objective.total(losses, penalty)
-        updates = training_updates(trainer, trace, total, objective.weighted(losses), penalty)
-        if signature.summed:
-            metrics = objective.metric_terms(trace, outputs, y, weight)
-            updates += trainer.sums.updates(trace, losses, metrics, penalty)
+    outputs = model.graph.bind(sizes, x, training=True).outputs
+    for output, name in zip(outputs, names):
+        if output.shape[:1] != (signature.batch,):
+            raise ShapeError(
+                f"output {name!r} has shape {output.shape}, but training needs one row per example, {signature.batch} here"
+            )
+    losses = objective.loss_terms(trace, outputs, y, weight)
+    penalty = objective.penalty(trace, weight)
+    total = objective.total(losses, penalty)
     inputs = [*x, *y, *([weight] if weight is not None else [])]
-    graph = Graph(inputs, [total], updates, name=f"step of {model.name or 'model'}(batch {signature.batch})")
-    return model.constants.settle(graph)
+    name = f"step of {model.name or 'model'}(batch {signature.batch})"
+    return TracedLoss(
+        name, inputs, total, losses, objective.weighted(losses), penalty, list(outputs), y, weight
+    )
+
+
+def step_graph(trainer: Trainer, signature: Signature) -> Graph:
+    """The graph of one step: inputs as the loss has them; output the loss; updates of everything that a step changes."""
+    with training_trace(trainer) as trace:
+        loss = trainer.traced(trace, signature)
+        updates = training_updates(trainer, trace, loss)
+        if signature.summed:
+            updates += summed_updates(trainer, trace, loss)
+    return trainer.model.constants.settle(Graph(loss.inputs, [loss.total], updates, name=loss.name))
+
+
+def summed_updates(trainer: Trainer, trace: Trace, loss: TracedLoss) -> list[tuple[Variable, Tensor]]:
+    """The sums of an epoch after a step."""
+    metrics = trainer.objective.metric_terms(trace, loss.outputs, loss.targets, loss.weight)
+    return trainer.sums.updates(trace, loss.losses, metrics, loss.penalty)
 
 
 @contextmanager
@@ -128,16 +160,11 @@ def training_trace(trainer: Trainer) -> Iterator[Trace]:
         yield trace
 
 
-def training_updates(
-    trainer: Trainer, trace: Trace, total: Tensor, parts: Sequence[Ratio], penalty: Tensor | None
-) -> list[tuple[Variable, Tensor]]:
-    """What a step changes but for sums of an epoch: parameters, optimizer, averages, running values, counters.
-
-    total: the loss; parts: the averages whose sum it is, without the penalty.
-    """
+def training_updates(trainer: Trainer, trace: Trace, loss: TracedLoss) -> list[tuple[Variable, Tensor]]:
+    """What a step changes but for sums of an epoch: parameters, optimizer, averages, running values, counters."""
     step = trace.step
-    assert step is not None
-    accumulation = trainer.accumulation
+    assert step is not None and isinstance(trainer.updates, Updates)
+    accumulation, total = trainer.accumulation, loss.total
     wrt = [trace.read(trained.variable) for trained in trainer.updates.trained]
     summed: list[tuple[Variable, Tensor]] = []
     if accumulation is None:
@@ -145,7 +172,7 @@ def training_updates(
         gradients = gradient([total], [constant(1.0, total.dtype)], wrt)
     else:
         number, due = accumulation.updates_before(step), accumulation.due(step)
-        gradients, summed = accumulation.trace(trace, folded(parts, penalty), wrt, due)
+        gradients, summed = accumulation.trace(trace, folded(loss.parts, loss.penalty), wrt, due)
     if all(g is None for g in gradients):
         raise GradientError("the loss does not depend on any trainable weight, so there is nothing to train")
     with site_of(None):

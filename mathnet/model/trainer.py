@@ -14,12 +14,14 @@ from mathnet._kernels import runner
 from mathnet.errors import ArgumentError, ShapeError
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.tensor import Spec
+from mathnet.graph.trace import Trace
 from mathnet.graph.tree import Structure
 from mathnet.model.accumulation import Accumulation, checked_count
 from mathnet.model.average import Average
 from mathnet.model.calls import BoundCall, Recent
 from mathnet.model.clipping import Clipping
-from mathnet.model.definition import Definition, defined_graph
+from mathnet.model.definition import Definition, defined
+from mathnet.model.driven import Driven, DrivenCall, drives
 from mathnet.model.evaluate import Evaluator
 from mathnet.model.history import History
 from mathnet.model.inputs import match
@@ -30,7 +32,7 @@ from mathnet.model.predict import check_batch_size, check_rows
 from mathnet.model.rate_search import RateSearch
 from mathnet.model.refusals import checks_of, refused
 from mathnet.model.slots import HyperParameters, Scheduled, slot
-from mathnet.model.step import Signature, Sums, step_graph
+from mathnet.model.step import Signature, Sums, TracedLoss, step_graph, supervised
 from mathnet.model.updates import Updates
 from mathnet.plan import Plan
 from mathnet.store import Variable
@@ -46,7 +48,8 @@ class Trainer:
     model: the Model.
     loss: a key such as ``"cross_entropy"``, a configured loss, or a function (y_pred, y_true) → one value per example (or values and
         weights); for several outputs a list, or a mapping by output name.  None: see :meth:`define`.
-    optimizer: a key such as ``"adam"``, or an optimizer.
+    optimizer: a key such as ``"adam"``, or an optimizer.  A driver such as ``"lbfgs"`` evaluates the loss of a batch several times in a
+        step; clipping, groups, schedules and accumulation are errors with it.
     clip_norm: the largest global norm of the gradient, penalties included; longer ones are scaled down; clip_parameter_norm: the same
         for the gradient of each parameter; clip_value: the largest size of an element.  They act in the order value, parameter, all.
     seed: drives the order of rows, dropout and noise.
@@ -99,12 +102,19 @@ class Trainer:
         trainable = [(n, v) for n, v in model.named_variables() if v.kind == "parameter" and v.trainable]
         if not trainable:
             raise ArgumentError(f"Trainer: {model!r} has no trainable weights")
-        self.updates = Updates(optimizer, trainable, self.hyper, groups)
+        limits = (clip_value, clip_parameter_norm, clip_norm)
+        self.updates: Updates | Driven
+        if drives(optimizer):
+            self.updates = Driven(optimizer, trainable, self.hyper, model.dtype)
+            refused_options = {"groups": groups, "schedules": schedules, "accumulate": accumulate != 1}
+            self.updates.refuse({**refused_options, "clipping": any(c is not None for c in limits)})
+        else:
+            self.updates = Updates(optimizer, trainable, self.hyper, groups)
         self.definition: Definition | None = None  # the objective, when the loss is defined by a function
         if loss is None:
             self.definition = Definition(model, metrics, loss_weights, self.hyper)
         self.objective = self.definition or Objective(model, loss, metrics, loss_weights, self.hyper)
-        self.clipping = Clipping(clip_value, clip_parameter_norm, clip_norm, self.hyper)
+        self.clipping = Clipping(*limits, self.hyper)
         names, variables = [n for n, _ in trainable], [v for _, v in trainable]
         count = checked_count(accumulate)
         self.accumulation = (
@@ -124,7 +134,7 @@ class Trainer:
         self.validated = False  # whether fit evaluated validation data in the latest epoch
         self.steps_per_epoch: int | None = None
         self.evaluator = Evaluator(model, self.objective)
-        self._bound: Recent[BoundCall] = Recent(PLANS)
+        self._bound: Recent[BoundCall | DrivenCall] = Recent(PLANS)
         self._call: Callable[..., float] = self._rebind  # later the latest plan's Call
         self._seen: tuple[tuple[Spec, ...], tuple[Spec, ...]] | None = None
         self._structure: Structure | None = None  # of the latest batch of a defined step
@@ -190,7 +200,7 @@ class Trainer:
         """A step that the plan at hand does not fit: converts the arrays, finds or makes their plan."""
         data = self.data(x, y, sample_weight)
         bound = self.bound(self.signature(data, len(data[0]), sample_weight is not None))
-        if self.definition is None:
+        if self.definition is None and isinstance(bound, BoundCall):
             self._call = bound.call
         return bound.call(*data)
 
@@ -231,14 +241,20 @@ class Trainer:
         self._seen = specs[:cut], specs[cut : cut + len(self.model.outputs)]
         return Signature(*self._seen, weighted, summed)
 
-    def bound(self, signature: Signature) -> BoundCall:
+    def bound(self, signature: Signature) -> BoundCall | DrivenCall:
         """The plan of a step, made at first use."""
         return self._bound.get((signature, self.seed), lambda: self._bind(signature))
 
-    def _bind(self, signature: Signature) -> BoundCall:
+    def traced(self, trace: Trace, signature: Signature) -> TracedLoss:
+        """The loss of a step within a trace of it."""
+        return (supervised if self.definition is None else defined)(self, trace, signature)
+
+    def _bind(self, signature: Signature) -> BoundCall | DrivenCall:
         specs = [*signature.inputs, *signature.targets]
         checks = checks_of(specs, len(signature.inputs), len(signature.targets))
-        graph = step_graph(self, signature) if self.definition is None else defined_graph(self, signature)
+        if isinstance(self.updates, Driven):
+            return DrivenCall(self, self.updates, signature, checks, self._names(signature.weighted))
+        graph = step_graph(self, signature)
 
         def worded(error: runner.StatusError, plan: Plan, arguments: tuple) -> BaseException:
             return refused(error, plan, self._names(signature.weighted), arguments)
@@ -302,13 +318,13 @@ class Trainer:
         """
         bound = self.bound(self.signature(data, run.batch, weighted, summed))
         try:
-            runner.run_steps(bound.call, data, run.rows, losses)
+            bound.steps(data, run.rows, losses)
         except runner.StatusError as error:
             step = error.step or 0
             rows = run.rows[step * run.batch : (step + 1) * run.batch]
             raise refused(error, bound.plan, self._names(weighted), data, rows) from None
         finally:
-            over = ordered and self.order.advance(bound.call.completed_steps * run.batch)
+            over = ordered and self.order.advance(bound.completed_steps * run.batch)
         return over
 
     def find_learning_rate(

@@ -132,6 +132,8 @@ def mathnet_optimizers() -> Records:
         def update(self, param, grad, state, learning_rate):
             return param - learning_rate * mn.sign(grad), {}
 
+    A driver has ``minimize(evaluate, theta, state)`` instead, and ``init(theta)`` if it keeps state: see "Training" in the documentation.
+
     @mn.hookimpl
     def mathnet_optimizers():
         return [SignDescent]

@@ -188,6 +188,13 @@ def mathnet_optimizers() -> dict[str, str]:
         **_references("optimizers.lamb", lamb="LAMB"),
         **_references("optimizers.muon", muon="Muon"),
         **_references("optimizers.proximal", proximal_sgd="ProximalSGD"),
+        **_references("optimizers.lbfgs", lbfgs="LBFGS"),
+        **_references("optimizers.newton_cg", newton_cg="NewtonCG"),
+        **_references(
+            "optimizers.gauss_newton",
+            levenberg_marquardt="LevenbergMarquardt",
+            natural_gradient="NaturalGradient",
+        ),
     }
 
 
