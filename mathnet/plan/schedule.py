@@ -17,10 +17,15 @@ _MOVABLE_FAMILY = "_backward_weight"
 
 # From here on the order is kept: looking for overlaps costs the square of the number of writers of one buffer.
 _LIMIT = 4000
+# Last readers of one buffer that may run together.
+_TOGETHER = 4
 
 
 def release_early(instructions: Sequence[Instruction], commit: int) -> list[Instruction]:
-    """The instructions in an order with the same results: one that frees more than it makes follows at once what it waited for.
+    """The instructions in an order with the same results: those that free more than they make follow at once what they waited for.
+
+    The last few readers of a buffer count together: the gradient of a layer's output is read by a product for its weight and by a sum for
+    its bias.
 
     All others, and everything from ``commit`` on, keep their order.
     """
@@ -51,10 +56,16 @@ def release_early(instructions: Sequence[Instruction], commit: int) -> list[Inst
                 alive.add(id(view.buffer))
                 users[id(view.buffer)].discard(index)
 
-    def frees(index: int) -> bool:
-        buffers = {id(v.buffer): v.buffer for v in instructions[index].operands if v.buffer.kind == "arena"}
-        released = sum(b.nbytes for key, b in buffers.items() if key in alive and users[key] == {index})
-        begun = sum(b.nbytes for key, b in buffers.items() if key not in alive and users[key] != {index})
+    def frees(group: set[int]) -> bool:
+        """Whether the memory that ends with these instructions is more than what they begin."""
+        buffers = {
+            id(v.buffer): v.buffer
+            for index in group
+            for v in instructions[index].operands
+            if v.buffer.kind == "arena"
+        }
+        released = sum(b.nbytes for key, b in buffers.items() if key in alive and users[key] <= group)
+        begun = sum(b.nbytes for key, b in buffers.items() if key not in alive and not users[key] <= group)
         return released > begun
 
     for start in range(commit):
@@ -65,17 +76,15 @@ def release_early(instructions: Sequence[Instruction], commit: int) -> list[Inst
                 continue
             run(index)
             for view in instructions[index].operands:
-                left = users.get(id(view.buffer), ())
-                if len(left) == 1:
-                    (last,) = left
-                    if (
-                        last < commit
-                        and not done[last]
-                        and not waits[last]
-                        and _movable(instructions[last])
-                        and frees(last)
-                    ):
-                        pending.append(last)
+                group = users.get(id(view.buffer), set())
+                if (
+                    0 < len(group) <= _TOGETHER
+                    and max(group) < commit
+                    and not any(waits[last] for last in group)
+                    and all(_movable(instructions[last]) for last in group)
+                    and frees(group)
+                ):
+                    pending += sorted(group, reverse=True)
     return [*[instructions[index] for index in ordered], *instructions[commit:]]
 
 

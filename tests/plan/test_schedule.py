@@ -75,6 +75,19 @@ def test_the_last_reader_of_a_large_buffer_follows_at_once():
     assert schedule.release_early(order, 4) == order  # what the commit part does stays there
 
 
+def test_the_last_readers_of_a_buffer_follow_together():
+    x, dy, dx, dw, db, later = (part(Buffer("arena", 4 * n), 0, n) for n in (100, 100, 100, 5, 2, 100))
+    first, make = instruction("copy", [], [x]), instruction("check_finite", [], [dy])
+    through, weight = instruction("conv2d_backward_input", [dy], [dx]), instruction("gemm", [x, dy], [dw])
+    next_layer, bias = instruction("check_finite", [dx], [later]), instruction("elementwise", [dy], [db])
+    end = instruction("copy", [later, dw, db], [part(Buffer("output", 40), 0, 10)])
+    order = [first, make, through, next_layer, bias, weight, end]
+    assert schedule.release_early(order, 7) == [first, make, through, bias, weight, next_layer, end]
+    slow = instruction("check_finite", [dy], [db])  # may fail, so it stays; the product is not alone
+    order = [first, make, through, next_layer, slow, weight, end]
+    assert schedule.release_early(order, 7) == order
+
+
 def test_long_plans_keep_their_order(monkeypatch):
     monkeypatch.setattr(schedule, "_LIMIT", 1)
     x, y = part(Buffer("arena", 400), 0, 100), part(Buffer("arena", 4), 0, 1)
