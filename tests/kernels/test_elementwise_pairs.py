@@ -43,3 +43,15 @@ def test_a_pair_gives_the_bits_of_its_parts(isa, real, first, second):
             guard_page.run(kernel, pack(kernel, code, (n,), inputs, outputs), [*inputs, *outputs])
             np.testing.assert_array_equal(outputs[0], between)
             np.testing.assert_array_equal(outputs[1], expected)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_a_pair_with_a_temporary_between_runs_in_blocks(isa):
+    """y = b/(a + s) is one step, but the sum stands in a slot, which holds no more than a block."""
+    rng = np.random.default_rng(1)
+    a, s, b = operands(rng, "float32", (False, True, False), 5000)
+    kernel = kernels.load_table(isa, "float32")["elementwise"]
+    code = [operation("add", 4, 0, 1), operation("div", 3, 2, 4)]
+    inputs, y = [guard_page.copy(v) for v in (a, s, b)], guard_page.empty(5000, "float32")
+    guard_page.run(kernel, pack(kernel, code, (5000,), inputs, [y]), [*inputs, y])
+    np.testing.assert_array_equal(y, b / (a + s))

@@ -408,7 +408,7 @@ cdef int64_t map_chunks(const machine *m) noexcept nogil:
 cdef int64_t block_of_map(const machine *m) noexcept nogil:
     """Columns of a block: a program of one step that needs no slot but for single values runs over all that there is."""
     cdef int64_t i
-    if m.n_steps != 1:
+    if m.n_steps != 1 or m.d.n_registers > m.n_operands:    # a step may be a pair, with a register between
         return MN_BLOCK
     for i in range(m.n_operands):
         if m.operand[i].placement != IN_PLACE and not m.uniform[i]:
