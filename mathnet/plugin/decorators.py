@@ -24,6 +24,7 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
         name: str = "",
         gradient: str | None = None,
         replaces: str | None = None,
+        yields: bool = False,
         static: tuple[str, ...] | str = (),
         samples: Sequence[Sample] | Callable[[], Sequence[Sample]] = (),
         promises: tuple[str, ...] | str = (),
@@ -42,6 +43,7 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
                 module=getattr(obj, "__module__", "") or "",
                 gradient=gradient,
                 replaces=replaces,
+                yields=yields,
                 static=(static,) if isinstance(static, str) else tuple(static),
                 samples=samples if callable(samples) else tuple(samples),
                 promises=(promises,) if isinstance(promises, str) else tuple(promises),
@@ -64,7 +66,7 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
 
     version: raised when the meaning changes, stored in model files; name: the attribute in ``mn.{record_type.plural}`` (default: the
     class's name, or the key in CapWords); gradient: ``"surrogate"`` for a straight-through derivative; replaces: the distribution
-    whose object of this key gives way; static: float settings that are constants of a plan; samples: a list of ``mn.Sample``, or a
+    whose object of this key gives way; yields: this one gives way itself to any other of its key; static: float settings that are constants of a plan; samples: a list of ``mn.Sample``, or a
     function that returns one, with which the conformance kit tries the object; promises: properties that the kit proves, of
     {", ".join(record_type.known_promises) or "which this kind has none"}.
 

@@ -121,6 +121,8 @@ def mathnet_initializers() -> Records:
 def mathnet_optimizers() -> Records:
     """Optimizers: classes with ``init(param)`` and ``update(param, grad, state, learning_rate)``.
 
+    A driver has ``minimize(evaluate, theta, state)`` instead, and ``init(theta)`` if it keeps state: see "Training" in the documentation.
+
     @mn.optimizer("sign_descent")
     class SignDescent:
         def __init__(self, learning_rate=1e-3):
@@ -131,8 +133,6 @@ def mathnet_optimizers() -> Records:
 
         def update(self, param, grad, state, learning_rate):
             return param - learning_rate * mn.sign(grad), {}
-
-    A driver has ``minimize(evaluate, theta, state)`` instead, and ``init(theta)`` if it keeps state: see "Training" in the documentation.
 
     @mn.hookimpl
     def mathnet_optimizers():

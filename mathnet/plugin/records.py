@@ -49,8 +49,9 @@ class Record:
     key: name in snake_case; object: the function or class; version: raised by the author when the meaning changes; name: the
     attribute in the kind's namespace (``mn.losses.MSE``); distribution, distribution_version, module: where it comes from;
     gradient: ``"surrogate"`` declares a straight-through derivative; replaces: the distribution whose object of the same key
-    gives way; static: constructor arguments that are constants of a plan although they are floats; samples: ways to use it, or a function
-    that returns them; promises: properties that the conformance kit proves.
+    gives way; yields: whether it gives way itself to any other object of its key; static: constructor arguments that are constants of a
+    plan although they are floats; samples: ways to use it, or a function that returns them; promises: properties that the
+    conformance kit proves.
     """
 
     key: str
@@ -62,6 +63,7 @@ class Record:
     module: str = ""
     gradient: str | None = None
     replaces: str | None = None
+    yields: bool = False
     static: tuple[str, ...] = ()
     samples: Sequence[Sample] | Callable[[], Sequence[Sample]] = ()
     promises: tuple[str, ...] = ()

@@ -93,7 +93,8 @@ def _standing(held: list[Entry]) -> list[Entry]:
     if len(held) < 2:
         return held
     replaced = {entry.record.replaces for entry in held if entry.distribution != STANDARD}
-    return [entry for entry in held if entry.distribution not in replaced] or held
+    standing = [entry for entry in held if entry.distribution not in replaced] or held
+    return [entry for entry in standing if not entry.record.yields] or standing
 
 
 Tier = dict[str, dict[str, list[Entry]]]
@@ -117,7 +118,8 @@ class Registry:
         for (
             entry
         ) in entries:  # all are asked before the first is added: a broken one must leave nothing behind
-            if entry.distribution == STANDARD or self._standard(entry.kind, entry.key) is None:
+            built_in = self._standard(entry.kind, entry.key)
+            if entry.distribution == STANDARD or built_in is None or built_in.record.yields:
                 accepted.append(entry)
                 continue
             wanted = entry.record.replaces == STANDARD
@@ -169,9 +171,10 @@ class Registry:
         return next((e for e in self._tiers[0][kind].get(key, ()) if e.distribution == STANDARD), None)
 
     def holder(self, kind: str, key: str) -> Entry | None:
-        """The entry that already stands under a key, in whatever has been loaded."""
+        """The entry that already stands under a key and does not yield, in whatever has been loaded."""
         self._load[0]()
-        return next((entry for tier in self._tiers for entry in _standing(tier[kind].get(key, []))), None)
+        standing = [entry for tier in self._tiers for entry in _standing(tier[kind].get(key, []))]
+        return next((entry for entry in standing if not entry.record.yields), None)
 
     # ---- finding -----------------------------------------------------------------------------------------------------
     def find(self, kind: str, key: str) -> Record:
@@ -183,6 +186,7 @@ class Registry:
 
     def _entry(self, kind: str, key: str) -> Entry:
         table_of(kind)
+        yielding: Entry | None = None
         for load, tier in zip(self._load, self._tiers):
             load()
             held = _standing(tier[kind].get(key, []))
@@ -192,8 +196,12 @@ class Registry:
                     f"{kind} {key!r} is claimed by {claims}; block one of them with MATHNET_BLOCK={held[0].distribution} or "
                     f"MATHNET_BLOCK={held[-1].distribution}"
                 )
-            if held:
+            if held and not held[0].record.yields:
                 return held[0]
+            if held and yielding is None:
+                yielding = held[0]
+        if yielding is not None:
+            return yielding
         known = self.keys(kind)
         shown = f"; known: {', '.join(known)}" if known else ""
         raise UnknownKeyError(f"no {kind} is registered under {key!r}{nearest(key, known)}{shown}")

@@ -8,7 +8,7 @@ from mathnet_std.losses import aligned, per_example
 FAR = 1e30  # a score that much lower has no share in a softmax
 
 
-@mn.loss("focal")
+@mn.loss("focal", yields=True)
 def focal(y_pred: Any, y_true: Any, gamma: float = 2.0, alpha: float | None = None) -> Any:
     """−(1 − p)^gamma · log p, p the probability of the right answer: cross-entropy with less weight on what is right already.
 

@@ -133,3 +133,44 @@ def test_nothing_of_a_plugin_is_imported_before_it_is_named():
 def test_the_type_stubs_of_the_namespaces_are_up_to_date(kind):
     path = Path(mn.__file__).with_name(f"{KINDS[kind].plural}.pyi")
     assert path.read_text() == stubs.stub(kind), "run python -m mathnet.plugin.stubs"
+
+
+# ---- built-ins that give way: the documentation's first plugin has objects of these keys ----------------------------------
+
+
+def test_a_plugin_takes_the_key_of_a_built_in_that_yields():
+    @mn.optimizer("lion")
+    class Lion:
+        def __init__(self, learning_rate=1e-4):
+            self.learning_rate = learning_rate
+
+        def init(self, param):
+            return {}
+
+        def update(self, param, grad, state, learning_rate):
+            return param - learning_rate * mn.sign(grad), {}
+
+    @mn.loss("focal")
+    def focal(y_pred, y_true, gamma=2.0):
+        return mn.mean(mn.square(y_pred - y_true), axis=-1)
+
+    with mn.Runtime():
+        built_in = mn.optimizers.Lion
+        assert built_in.__module__.startswith("mathnet_std")
+        with mn.registered(Lion, focal):
+            assert mn.optimizers.Lion is Lion
+            assert mn.optimizers.get("lion").learning_rate == 1e-4
+            assert mn.plugins.origin("loss", "focal").distribution != "mathnet_std"
+        assert mn.optimizers.Lion is built_in
+        assert mn.plugins.origin("loss", "focal").distribution == "mathnet_std"
+    with mn.Runtime(plugins=[Lion]):
+        assert mn.optimizers.Lion is Lion
+
+
+def test_other_built_ins_do_not_give_way():
+    @mn.optimizer("adam")
+    class Adam(mn.optimizers.SGD):
+        pass
+
+    with mn.Runtime(), pytest.raises(mn.PluginError, match="replaces="):
+        mn.register(Adam)

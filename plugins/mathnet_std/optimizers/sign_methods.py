@@ -53,7 +53,7 @@ class Rprop:
         return param - size * mn.sign(grad), {"previous": grad, "size": size}
 
 
-@mn.optimizer("lion")
+@mn.optimizer("lion", yields=True)
 class Lion:
     """θ ← (1 − ηλ)θ − η sign(β₁m + (1 − β₁)g), m ← β₂m + (1 − β₂)g.
 
