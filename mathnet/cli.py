@@ -21,6 +21,7 @@ examples:
   mathnet demo --json --out results  the same, the result as one line of JSON
   mathnet plugins                    what is installed, and what could not be loaded
   mathnet check my_plugin            run the conformance kit on a plugin
+  mathnet new-plugin my-plugin       write a plugin to start from
   mathnet info                       version, instruction set, threads
   mathnet inspect digits.mathnet     what a model file holds
   mathnet train iris.csv --arch mlp:16 --out iris.mathnet
@@ -151,6 +152,19 @@ def parser() -> argparse.ArgumentParser:
         "--advice", action="store_true", help="count advice, such as missing docstrings, as failure"
     )
     check.set_defaults(run=run_check)
+
+    new = commands.add_parser(
+        "new-plugin",
+        help="write a plugin to start from",
+        description="Makes a folder NAME with a plugin: pyproject.toml, module, README and tests.  It passes the conformance kit at once.",
+        epilog="example:\n  mathnet new-plugin my-plugin && mathnet check ./my-plugin\n",
+        formatter_class=raw,
+    )
+    new.add_argument("name", metavar="NAME")
+    new.add_argument(
+        "--folder", type=Path, default=Path("."), metavar="DIR", help="where it is made (default: here)"
+    )
+    new.set_defaults(run=run_new_plugin)
 
     info = commands.add_parser(
         "info",
@@ -403,6 +417,14 @@ def run_check(options: argparse.Namespace) -> None:
     from mathnet import commands
 
     commands.check(options.target, options.only, strict=options.advice, as_json=options.json)
+
+
+def run_new_plugin(options: argparse.Namespace) -> None:
+    from mathnet import new_plugin
+
+    folder = new_plugin.write(options.name, options.folder)
+    shown = folder if folder.is_absolute() else f"./{folder}"
+    print(f"written: {shown}; try it with: mathnet check {shown}")
 
 
 def run_info(options: argparse.Namespace) -> None:

@@ -47,13 +47,13 @@ ROOMS = (
     ("study",),
     ("testing",),
     ("data",),
-    ("demo", "commands"),
+    ("demo", "commands", "new_plugin"),
     ("cli",),
     ("__main__",),
 )
 RANK = {room: rank for rank, line in enumerate(ROOMS) for room in line}
 #: Programs that use mathnet as a stranger would: they go through the front door, ``import mathnet``.
-OUTSIDE = ("demo", "commands", "cli", "testing")
+OUTSIDE = ("demo", "commands", "new_plugin", "cli", "testing")
 #: Imports that go up all the same, inside functions: module → room, each with its reason.
 UPWARD = {
     # The derivative of a loop differentiates the loop's body; the rule runs only when the gradient has called it.

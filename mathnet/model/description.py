@@ -65,7 +65,12 @@ def describe(model: Model, encoder: Encoder) -> dict[str, Any]:
     nodes = []
     for op, inputs, attrs in frozen["nodes"]:
         if not isinstance(op, str):
-            raise ArgumentError(f"{encoder.owner} cannot be saved: operation {op.name!r} is not registered")
+            plugin = getattr(op, "plugin", None)
+            if plugin is None:
+                raise ArgumentError(
+                    f"{encoder.owner} cannot be saved: operation {op.name!r} is not registered"
+                )
+            op = encoder.encode(plugin, f"operation {plugin.key!r}")
         if op == VARIABLE.name:
             raise ArgumentError(
                 f"{encoder.owner} cannot be saved: its graph uses the weight {attrs['variable'].name!r} outside of a layer's call"
@@ -92,6 +97,11 @@ def describe(model: Model, encoder: Encoder) -> dict[str, Any]:
     }
 
 
+def _operation(coded: Any, decoder: Decoder) -> Any:
+    """An operation of the table by name; one of a plugin made anew."""
+    return coded if isinstance(coded, str) else decoder.decode(coded).operation()
+
+
 def build(coded: dict[str, Any], decoder: Decoder, name: str | None) -> Model:
     """The model that :func:`describe` described, with new layers."""
     from mathnet.model.model import Model
@@ -99,7 +109,8 @@ def build(coded: dict[str, Any], decoder: Decoder, name: str | None) -> Model:
     decode: Callable[[Any], Any] = decoder.decode
     frozen = {
         "nodes": [
-            (n["op"], n["inputs"], {k: decode(v) for k, v in n["attrs"].items()}) for n in coded["nodes"]
+            (_operation(n["op"], decoder), n["inputs"], {k: decode(v) for k, v in n["attrs"].items()})
+            for n in coded["nodes"]
         ],
         "inputs": coded["inputs"],
         "outputs": coded["outputs"],

@@ -62,13 +62,13 @@ def load(path: str | os.PathLike, weights_only: bool = False) -> Any:
     if weights_only:
         return {k.partition("/")[2]: v for k, v in tensors.items() if k.startswith("weight/")}
     try:
-        decoder = Decoder(tensors, found["layers"], found["symbols"])
+        decoder = Decoder(tensors, found["layers"], found["symbols"], found.get("plugins"))
         with reserved_weights(_budget(name, file.nbytes)):
             model = build(found["graph"], decoder, found["name"])
     except FileFormatError as error:
         raise FileFormatError(f"{name}: {error}") from None
     except UnknownKeyError as error:
-        raise UnknownKeyError(f"{name}: {error}{_needed(found)}") from None
+        raise UnknownKeyError(f"{name}: {error}") from None
     except MathnetError as error:
         raise FileFormatError(f"{name}: the description does not make a model: {error}") from error
     except (
@@ -127,13 +127,6 @@ def _fill(path: str, model: Model, weights: dict[str, np.ndarray]) -> None:
             )
     for name, array in weights.items():
         variables[name].array[...] = array
-
-
-def _needed(description: dict[str, Any]) -> str:
-    wanted = [
-        f"{name} {held.get('version') or ''}".strip() for name, held in description.get("plugins", {}).items()
-    ]
-    return f"; the file was written with {', '.join(wanted)}" if wanted else ""
 
 
 def inspect(path: str | os.PathLike) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from mathnet.graph.tensor import Spec
 from mathnet.graph.tree import LEAF, NONE, Structure
 from mathnet.model.inputs import BATCH
 from mathnet.plugin.bases import Layer
+from mathnet.plugin.blame import blamed
 from mathnet.plugin.host import current_runtime
 from mathnet.plugin.records import Configured, Record, config_of, record_of, record_of_instance
 
@@ -178,9 +179,9 @@ class Encoder:
                 f"{self.owner} cannot be saved: {where} is {record.kind} {record.key!r} ({_shown(record.object)}), "
                 "which is not registered, so another process could not find it; mn.register it or package it as a plugin"
             )
-        held = self.plugins.setdefault(
-            str(found.distribution), {"version": found.distribution_version, "keys": []}
-        )
+        # What has no version was not installed but registered by a program, under the name of its root package.
+        name = str(found.distribution) if found.distribution_version else f"module {found.module}"
+        held = self.plugins.setdefault(name, {"version": found.distribution_version, "keys": []})
         if f"{record.kind}:{record.key}" not in held["keys"]:
             held["keys"].append(f"{record.kind}:{record.key}")
         return found
@@ -190,9 +191,13 @@ class Decoder:
     """Builds the values again.  Layers are made when they are first asked for."""
 
     def __init__(
-        self, tensors: Mapping[str, np.ndarray], layers: list | None = None, symbols: list | None = None
+        self,
+        tensors: Mapping[str, np.ndarray],
+        layers: list | None = None,
+        symbols: list | None = None,
+        plugins: Mapping[str, Any] | None = None,
     ) -> None:
-        self._tensors, self._coded_layers = tensors, layers or []
+        self._tensors, self._coded_layers, self._plugins = tensors, layers or [], plugins or {}
         self._layers: dict[int, Layer] = {}
         self._symbols: list[Dim] = [BATCH if name == str(BATCH) else Dim(str(name)) for name in symbols or []]
 
@@ -263,17 +268,21 @@ class Decoder:
 
             layer: Layer = build(coded["model"], self, coded["name"])
         else:
-            record = find(coded.get("kind", "layer"), coded)
-            layer = record.make(**{k: self.decode(v) for k, v in coded["config"].items()})
+            layer = self._made(coded.get("kind", "layer"), coded)
             layer.name = coded["name"]
         self._layers[index] = layer
         return layer
 
     def _plugin(self, coded: dict) -> Any:
-        record = find(coded["kind"], coded)
-        if coded.get("object"):
-            return record.object
-        return record.make(**{k: self.decode(v) for k, v in coded["config"].items()})
+        return self._made(coded["kind"], coded)
+
+    def _made(self, kind: str, coded: dict) -> Any:
+        """The registered object that a file names, with its settings; those of an older version are taken to this one."""
+        record = find(kind, coded, self._plugins)
+        config = {k: self.decode(v) for k, v in coded.get("config", {}).items()}
+        if record.version != coded["version"]:
+            return record.make(**_upgraded(record, config, coded["version"]))
+        return record.object if coded.get("object") else record.make(**config)
 
 
 _TAGS = {
@@ -292,15 +301,50 @@ _TAGS = {
 }
 
 
-def find(kind: str, coded: dict) -> Record:
-    """The registered object that a file names; its version must be the one that the file was written with."""
-    record = current_runtime().registry.find(kind, coded["key"])
-    if record.version != coded["version"]:
+def find(kind: str, coded: dict, plugins: Mapping[str, Any]) -> Record:
+    """The registered object that a file names, of the version that the file was written with, or a later one that takes its settings.
+
+    plugins: distribution → version and keys, as the file holds them; errors name the one that is to be installed.
+    """
+    key, version = coded["key"], coded["version"]
+    try:
+        record = current_runtime().registry.find(kind, key)
+    except UnknownKeyError as error:
+        raise UnknownKeyError(f"{error}{_wanted(kind, key, plugins)}") from None
+    if record.version != version and (record.upgrade is None or version > record.version):
         raise FileFormatError(
-            f"{kind} {record.key!r} has version {record.version} here, but the file was written with version {coded['version']}, "
-            "so it may mean something else; install the matching plugin"
+            f"{kind} {key!r} has version {record.version} here, but the file was written with version {version}, "
+            f"so it may mean something else{_wanted(kind, key, plugins)}"
         )
     return record
+
+
+def _wanted(kind: str, key: str, plugins: Mapping[str, Any]) -> str:
+    """What to do to have the object that a file was written with."""
+    for name, held in plugins.items():
+        if f"{kind}:{key}" in held.get("keys", ()):
+            version = held.get("version")
+            weights = "mn.load(path, weights_only=True) reads the weights without it"
+            if name.startswith("module "):
+                return f"; it was registered from {name}: import that and mn.register it; {weights}"
+            exact = f"{name}=={version}" if version else name
+            return (
+                f"; the file was written with {name} {version or ''}".rstrip()
+                + f": pip install '{exact}'; {weights}"
+            )
+    return ""
+
+
+def _upgraded(record: Record, config: dict[str, Any], version: int) -> dict[str, Any]:
+    """The settings of an older version as the record's own rule puts them now."""
+    assert record.upgrade is not None
+    with blamed(record, "upgrade"):
+        made = record.upgrade(config, version)
+    if not isinstance(made, dict):
+        raise FileFormatError(
+            f"{record.kind} {record.key!r}: upgrade() returned {made!r} for the settings of version {version}, not a dict of settings"
+        )
+    return made
 
 
 def _shown(value: Any) -> str:

@@ -28,6 +28,7 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
         static: tuple[str, ...] | str = (),
         samples: Sequence[Sample] | Callable[[], Sequence[Sample]] = (),
         promises: tuple[str, ...] | str = (),
+        upgrade: Callable[[dict[str, Any], int], dict[str, Any]] | None = None,
     ) -> Callable[[T], T]:
         if not isinstance(key, str):
             raise PluginError(
@@ -47,6 +48,7 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
                 static=(static,) if isinstance(static, str) else tuple(static),
                 samples=samples if callable(samples) else tuple(samples),
                 promises=(promises,) if isinstance(promises, str) else tuple(promises),
+                upgrade=upgrade,
             )
             unknown = [argument for argument in record.static if argument not in record.settings]
             if unknown:
@@ -66,9 +68,10 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
 
     version: raised when the meaning changes, stored in model files; name: the attribute in ``mn.{record_type.plural}`` (default: the
     class's name, or the key in CapWords); gradient: ``"surrogate"`` for a straight-through derivative; replaces: the distribution
-    whose object of this key gives way; yields: this one gives way itself to any other of its key; static: float settings that are constants of a plan; samples: a list of ``mn.Sample``, or a
-    function that returns one, with which the conformance kit tries the object; promises: properties that the kit proves, of
-    {", ".join(record_type.known_promises) or "which this kind has none"}.
+    whose object of this key gives way; yields: this one gives way itself to any other of its key; static: float settings that are
+    constants of a plan; samples: a list of ``mn.Sample``, or a function that returns one, with which the conformance kit tries the object; promises: properties that the kit proves, of
+    {", ".join(record_type.known_promises) or "which this kind has none"}; upgrade: ``f(config, version)``, the settings that mean now what
+    ``config`` meant in that older version, for files that were written then.
 
     Raises PluginError when the object cannot be {article} {kind}.
     """

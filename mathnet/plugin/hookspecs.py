@@ -119,9 +119,7 @@ def mathnet_initializers() -> Records:
 
 @hookspec
 def mathnet_optimizers() -> Records:
-    """Optimizers: classes with ``init(param)`` and ``update(param, grad, state, learning_rate)``.
-
-    A driver has ``minimize(evaluate, theta, state)`` instead, and ``init(theta)`` if it keeps state: see "Training" in the documentation.
+    """Optimizers: classes with ``init(param)`` and ``update(param, grad, state, learning_rate)``; a driver has ``minimize``, see "Training".
 
     @mn.optimizer("sign_descent")
     class SignDescent:

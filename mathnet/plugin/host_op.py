@@ -50,6 +50,10 @@ class HostOp:
         record = record_of(type(self))
         return record.key if record is not None else snake_case(type(self).__name__)
 
+    def operation(self) -> Op:
+        """The graph's side of this operation."""
+        return HostCall(self)
+
     def on_tensors(self, *operands: Any, **settings: Any) -> Any:
         """The node of this operation over ``operands``."""
         inputs = [as_tensor(operand, f"{self.key}: operand") for operand in operands]
@@ -78,7 +82,7 @@ class HostCall(Op):
     name = "host"
 
     def __init__(self, host: HostOp) -> None:
-        self.host = host
+        self.host = self.plugin = host
         self.name = f"{host.key}@{id(host):x}"  # type: ignore[misc]
 
     def specs(self, inputs: Sequence[Spec], settings: dict[str, Any]) -> tuple[Spec, ...]:

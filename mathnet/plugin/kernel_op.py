@@ -172,9 +172,13 @@ class KernelOp:
                 )
             if tensor.dtype != wanted or tensor.spec.weak:
                 inputs[position] = FUNCTIONS["cast"](tensor, wanted)
+        return self.operation()(*inputs, **settings)
+
+    def operation(self) -> KernelCall:
+        """The graph's side of this operation."""
         if "_call" not in self.__dict__:
             self._call = KernelCall(self)
-        return self._call(*inputs, **settings)
+        return self._call
 
 
 class KernelCall(Op):

@@ -51,7 +51,7 @@ class Record:
     gradient: ``"surrogate"`` declares a straight-through derivative; replaces: the distribution whose object of the same key
     gives way; yields: whether it gives way itself to any other object of its key; static: constructor arguments that are constants of a
     plan although they are floats; samples: ways to use it, or a function that returns them; promises: properties that the
-    conformance kit proves.
+    conformance kit proves; upgrade: the settings of this version from those of an older one.
     """
 
     key: str
@@ -67,6 +67,7 @@ class Record:
     static: tuple[str, ...] = ()
     samples: Sequence[Sample] | Callable[[], Sequence[Sample]] = ()
     promises: tuple[str, ...] = ()
+    upgrade: Callable[[dict[str, Any], int], dict[str, Any]] | None = None
 
     kind: ClassVar[str]
     plural: ClassVar[str]
