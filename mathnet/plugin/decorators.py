@@ -69,7 +69,8 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
     version: raised when the meaning changes, stored in model files; name: the attribute in ``mn.{record_type.plural}`` (default: the
     class's name, or the key in CapWords); gradient: ``"surrogate"`` for a straight-through derivative; replaces: the distribution
     whose object of this key gives way; yields: this one gives way itself to any other of its key; static: float settings that are
-    constants of a plan; samples: a list of ``mn.Sample``, or a function that returns one, with which the conformance kit tries the object; promises: properties that the kit proves, of
+    constants of a plan; samples: a list of ``mn.Sample``, or a function that returns one, with which the conformance kit tries the object;
+    promises: properties that the kit proves, of
     {", ".join(record_type.known_promises) or "which this kind has none"}; upgrade: ``f(config, version)``, the settings that mean now what
     ``config`` meant in that older version, for files that were written then.
 

@@ -119,7 +119,7 @@ def mathnet_initializers() -> Records:
 
 @hookspec
 def mathnet_optimizers() -> Records:
-    """Optimizers: classes with ``init(param)`` and ``update(param, grad, state, learning_rate)``; a driver has ``minimize``, see "Training".
+    """Optimizers: classes with ``init(param)`` and ``update(param, grad, state, learning_rate)``, or ``minimize``: see "Training".
 
     @mn.optimizer("sign_descent")
     class SignDescent:
