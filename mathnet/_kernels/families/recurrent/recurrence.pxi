@@ -140,7 +140,7 @@ cdef void pack_factor(factor_t *f, const recurrence_t *d, int64_t rows, real **m
 
     Nothing is copied where that would not pay; the products have the same bits in all forms.
     """
-    cdef int64_t n0 = 0, row, columns = whole_tiles(f.columns)
+    cdef int64_t n0 = 0, row, lane, columns = whole_tiles(f.columns)
     cdef real *packed
     if d.steps < PACKED_STEPS or (rows == 1 and f.b_col == 1):
         return
@@ -156,10 +156,11 @@ cdef void pack_factor(factor_t *f, const recurrence_t *d, int64_t rows, real **m
             gather_b(f.b + n0 * f.b_col, f.b_row, f.b_col, f.k, columns, packed, TILE_COLUMNS)
         else:
             for row in range(f.k):
-                v_store(packed + row * TILE_COLUMNS, v_load_lanes(f.b + row * f.b_row + n0, <int>at_most(columns, VL)))
-                if columns > VL:
-                    v_store(packed + row * TILE_COLUMNS + VL,
-                            v_load_lanes(f.b + row * f.b_row + n0 + VL, <int>(columns - VL)))
+                lane = 0
+                while lane < columns:
+                    v_store(packed + row * TILE_COLUMNS + lane,
+                            v_load_lanes(f.b + row * f.b_row + n0 + lane, <int>at_most(columns - lane, VL)))
+                    lane += VL
         packed += f.k * TILE_COLUMNS
         n0 += TILE_COLUMNS
 
