@@ -39,7 +39,16 @@ class Sample(NamedTuple):
 
 
 #: Operations that hold graphs, or not all of whose results have a derivative: their own test modules cover them.
-WITHOUT_SAMPLES = {"custom_vjp", "scan", "eigvals"}
+WITHOUT_SAMPLES = {
+    "custom_vjp",
+    "scan",
+    "eigvals",
+    "cond",
+    "while_loop",
+    "ended",
+    "fixed_point",
+    "linear_solve",
+}
 
 
 def operations() -> list[Op]:
