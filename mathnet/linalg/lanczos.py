@@ -20,10 +20,10 @@ WHICH: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def eigs(
-    operator: Callable[[Any], Any],
+    operator: Any,
     k: int = 6,
     *,
-    like: Any,
+    like: Any = None,
     which: str = "largest",
     tolerance: float = 1e-10,
     max_iterations: int | None = None,
@@ -32,7 +32,8 @@ def eigs(
     """(values, vectors) of k eigenpairs of a symmetric operator, by the Lanczos iteration with full orthogonalisation.
 
     operator: vector → A·vector, of the same nesting and shapes; ``lambda v: mn.hvp(f)(w, v)`` is one.  like: an array, or nested
-    dicts, lists and tuples of arrays, as the operator takes them.  which: "largest", "smallest" (by value) or "magnitude".
+    dicts, lists and tuples of arrays, as the operator takes them.  A symmetric matrix can stand for its operator; it needs no like.
+    which: "largest", "smallest" (by value) or "magnitude".
     Values are float64, in that order; vectors are nested like ``like`` with a first axis of k, of length 1 over the whole nest.
 
     When k pairs have converged, the search goes on among vectors orthogonal to them, so that a repeated eigenvalue is found as often
@@ -130,9 +131,9 @@ def _orthogonal(vector: np.ndarray, basis: list[np.ndarray], rng: np.random.Gene
 
 
 def power_iteration(
-    operator: Callable[[Any], Any],
+    operator: Any,
     *,
-    like: Any,
+    like: Any = None,
     iterations: int = 1000,
     tolerance: float = 1e-10,
     seed: int = 0,
@@ -169,7 +170,13 @@ def power_iteration(
 class _Flat:
     """The operator on flat float64 vectors."""
 
-    def __init__(self, operator: Callable[[Any], Any], like: Any, name: str) -> None:
+    def __init__(self, operator: Any, like: Any, name: str) -> None:
+        if not callable(operator):
+            operator, like = _of_matrix(operator, name)
+        elif like is None:
+            raise ArgumentError(
+                f"{name}: give like=, an array or nest of arrays of the shapes that the operator takes"
+            )
         leaves, self.structure = flatten(like)
         self.like = [np.asarray(leaf) for leaf in leaves]
         for leaf in self.like:
@@ -203,3 +210,12 @@ class _Flat:
             parts.append(part.reshape(*flat.shape[:-1], *leaf.shape).astype(leaf.dtype))
             start += leaf.size
         return unflatten(self.structure, parts)
+
+
+def _of_matrix(matrix: Any, name: str) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+    """The operator of a square matrix, and a vector as it takes them."""
+    a = np.asarray(matrix)
+    a = a if a.dtype in (np.float32, np.float64) else a.astype(np.float64)
+    if a.ndim != 2 or a.shape[0] != a.shape[1]:
+        raise ShapeError(f"{name}: a matrix must be square, not of shape {a.shape}")
+    return lambda v: a @ v, np.zeros(len(a), a.dtype)

@@ -58,6 +58,19 @@ def test_the_hessian_of_a_nested_argument():
     assert vector["v"].shape == (4, 1)
 
 
+def test_a_matrix_stands_for_its_operator():
+    a = np.random.default_rng(5).standard_normal((30, 30))
+    a = a + a.T
+    values, vectors = mn.linalg.eigs(a, 10)
+    np.testing.assert_allclose(values, np.linalg.eigvalsh(a)[::-1][:10], atol=1e-9)
+    assert vectors.shape == (10, 30)
+    assert mn.linalg.power_iteration(np.diag([1, -5]))[0] == pytest.approx(-5)
+    with pytest.raises(ShapeError, match=r"must be square, not of shape \(2, 3\)"):
+        mn.linalg.eigs(np.ones((2, 3)), 1)
+    with pytest.raises(ArgumentError, match="give like="):
+        mn.linalg.eigs(lambda v: v, 1)
+
+
 def test_float32_operators_converge_to_their_own_precision():
     a = np.diag(np.arange(1.0, 31.0)).astype(np.float32)
     values, vectors = mn.linalg.eigs(lambda v: a @ v, 3, like=np.zeros(30, np.float32))
