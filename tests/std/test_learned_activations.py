@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-import torch
-from torch.nn import functional as F
+from scipy import special
 
 import mathnet as mn
 
@@ -17,8 +16,9 @@ def halves(axis):
 @pytest.mark.parametrize("axis", [-1, 1])
 @pytest.mark.parametrize("key", ["glu", "swiglu", "geglu"])
 def test_gates(key, axis):
-    a, b = (torch.tensor(part) for part in halves(axis))
-    wanted = a * {"glu": torch.sigmoid, "swiglu": F.silu, "geglu": F.gelu}[key](b)
+    a, b = halves(axis)
+    gates = {"glu": special.expit(b), "swiglu": b * special.expit(b), "geglu": b * special.ndtr(b)}
+    wanted = a * gates[key]
     np.testing.assert_allclose(mn.activations.get(key, axis=axis)(X), wanted, rtol=1e-12)
 
 
@@ -31,8 +31,8 @@ def test_maxout():
 
 def test_softplus_beta_and_threshold():
     got = mn.activations.Softplus(3.0, 2.0)(X)
-    np.testing.assert_allclose(got, F.softplus(torch.tensor(X), 3.0, 2.0), rtol=1e-12)
-    np.testing.assert_allclose(mn.activations.Softplus(0.5)(X), F.softplus(torch.tensor(X), 0.5), rtol=1e-12)
+    np.testing.assert_allclose(got, np.where(3 * X > 2, X, np.logaddexp(0, 3 * X) / 3), rtol=1e-12)
+    np.testing.assert_allclose(mn.activations.Softplus(0.5)(X), np.logaddexp(0, 0.5 * X) / 0.5, rtol=1e-12)
 
 
 def test_squareplus_keeps_its_digits_on_the_left():
@@ -55,7 +55,7 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex(axis):
 @pytest.mark.parametrize(("shared", "shape"), [(None, (6, 8)), (2, (6, 1)), ((1, 2), (1, 1)), (-1, (6, 1))])
 def test_prelu(shared, shape):
     layer = mn.layers.PReLU(shared_axes=shared)
-    np.testing.assert_allclose(layer(X), F.leaky_relu(torch.tensor(X), 0.25))
+    np.testing.assert_allclose(layer(X), np.where(X > 0, X, 0.25 * X))
     assert layer.alpha.shape == shape
     layer.alpha.assign(slopes := np.random.default_rng(0).standard_normal(shape))
     np.testing.assert_allclose(layer(X), np.where(X > 0, X, slopes * X), rtol=1e-12)
@@ -82,9 +82,7 @@ def test_gumbel_softmax_chooses_with_the_probabilities_of_softmax():
     np.testing.assert_allclose(drawn.mean(0), [0.1, 0.2, 0.7], atol=0.015)
     np.testing.assert_allclose(model(scores[None]), [[0.0, 0.0, 1.0]], atol=1e-15)
     soft = mn.layers.GumbelSoftmax(0.5)
-    np.testing.assert_allclose(
-        soft(scores[None]), F.softmax(torch.tensor(scores[None]) / 0.5, -1), rtol=1e-12
-    )
+    np.testing.assert_allclose(soft(scores[None]), special.softmax(scores[None] / 0.5, -1), rtol=1e-12)
     hard = mn.layers.GumbelSoftmax(0.5, hard=True)
     slope, same = (mn.grad(lambda x, f=f: mn.sum(f(x) * X[0, 0, :3]))(scores[None]) for f in (soft, hard))
     np.testing.assert_allclose(slope, same, rtol=1e-12)
