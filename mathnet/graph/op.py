@@ -47,6 +47,9 @@ class Op:
     transparent: ClassVar[bool] = False
     #: Epilogues that ``lower`` can take as keywords: "bias" (along ``bias_axis``), "activation" (relu, tanh, sigmoid), "accumulate".
     absorbs: ClassVar[tuple[str, ...]] = ()
+    #: Where the first input is a variable that takes the result, and nothing else reads it, the result is written to the variable's
+    #: memory as it is computed, not when the call commits.
+    at_once: ClassVar[bool] = False
     #: "sum", "max", "min" or "prod" over ``axes(spec, **attrs)``: the elementwise machine runs it, with what comes before it.
     reduction: ClassVar[str | None] = None
     #: Its name in ONNX, where the two mean the same.

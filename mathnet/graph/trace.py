@@ -33,10 +33,21 @@ class Memory(Protocol):
     def remember(self, owner: Any, name: str, value: Tensor) -> None:
         """Leaves ``value`` for the next call."""
 
-    def advance(self, owner: Any, count: int, limited: bool = True) -> Tensor:
+    def advance(self, owner: Any, count: int, limited: bool = True, mask: Tensor | None = None) -> Tensor:
         """The number of positions that ``owner`` has seen in calls before, to which this call adds ``count``.
 
-        limited: whether ``length`` positions are all that there is room for.
+        limited: whether ``length`` positions are all that there is room for.  mask (N, count) bool: which steps take a position; then the
+        numbers (N) of each sequence.
+        """
+
+    def keep(
+        self, owner: Any, name: str, values: Tensor, places: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """``values`` (N, T, …) put at ``places`` (T) or (N, T) int64 of a sequence that grows; returns all places (N, room, …).
+
+        Nothing else is copied, so a call costs what it adds.  The room is at least the largest number of positions that ``advance`` has
+        counted.  What stands behind the positions counted so far is undefined: do not let it reach a result.  mask (N, T) bool: what is
+        put at all.
         """
 
 

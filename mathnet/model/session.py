@@ -3,87 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property, partial
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from mathnet.errors import ArgumentError, GraphError, ShapeError
-from mathnet.graph.dim import Dim, show_shape
-from mathnet.graph.dtypes import INT64
+from mathnet.graph.dim import Dim
 from mathnet.graph.graph import Graph
-from mathnet.graph.op import FUNCTIONS, input_tensor
-from mathnet.graph.tensor import Spec, Tensor
-from mathnet.graph.trace import Trace, current_trace
+from mathnet.graph.trace import Trace
 from mathnet.model.calls import BoundCall, Recent
 from mathnet.model.inputs import BATCH, match
-from mathnet.store import Variable, allocate
+from mathnet.model.session_memory import SessionMemory, States
 
 PLANS = 16  # lengths of input whose plans a session keeps
-
-
-class _Memory:
-    """What layers see of a session while one of its calls is traced; see :class:`mathnet.graph.trace.Memory`."""
-
-    def __init__(self, length: int, variables: dict[tuple[int, str], Variable]) -> None:
-        self.length = length
-        self.variables = variables
-        self.places: dict[
-            int, Tensor
-        ] = {}  # of each layer that counts positions, the number at the start of the call
-        self.counts: dict[int, int] = {}  # and how many positions the call adds
-        self.limited: dict[int, str] = {}
-
-    def recall(self, owner: Any, name: str, shape: tuple, dtype: Any) -> Tensor:
-        key = (id(owner), name)
-        if key not in self.variables:
-            (self.variables[key],) = allocate(
-                [f"session/{owner.name or owner.key}/{name}"], [shape], dtype, "slot"
-            )
-        variable = self.variables[key]
-        if variable.shape != tuple(shape):
-            raise ShapeError(
-                f"{variable.name!r} was left with shape {show_shape(variable.shape)}, but this call of the session wants "
-                f"{show_shape(tuple(shape))}; open another session for inputs of another kind"
-            )
-        return variable.__mathnet_tensor__()
-
-    def remember(self, owner: Any, name: str, value: Tensor) -> None:
-        trace = current_trace()
-        assert trace is not None
-        variable = self.variables[id(owner), name]
-        trace.assign(
-            variable, value if value.dtype == variable.dtype else FUNCTIONS["cast"](value, variable.dtype)
-        )
-
-    def advance(self, owner: Any, count: int, limited: bool = True) -> Tensor:
-        key = id(owner)
-        if limited:
-            self.limited[key] = owner.name or owner.key
-        if key not in self.places:
-            self.places[key] = input_tensor(Spec((), INT64), "position")
-            self.counts[key] = 0
-        start = self.places[key] + self.counts[key] if self.counts[key] else self.places[key]
-        self.counts[key] += count
-        return start
+ROOM = 64  # places that caches have at first; they double when they are full
 
 
 class _Bound:
     """The plan of a session's call on inputs of given sizes, and the positions that it takes and adds."""
 
-    def __init__(self, session: Session, sizes: Mapping[Dim, int]) -> None:
-        model = session.model
-        self.memory = memory = _Memory(session.length, session._variables)
+    def __init__(self, session: Session, sizes: Mapping[Dim, int], room: int) -> None:
+        model, states = session.model, session._states
+        self.memory = memory = SessionMemory(session.length, room, states)
         with Trace(seed=model.runtime.seed, memory=memory) as trace:
             graph = model.graph.bind(sizes, training=False)
-        own = {id(v) for v in memory.variables.values()}
+        own = {id(v) for v in states}
         updates = [(variable, value) for variable, value in trace.updates.items() if id(variable) in own]
         inputs = [*graph.inputs, *memory.places.values()]
         graph = Graph(inputs, graph.outputs, updates, name=f"session of {session._owner}")
         # Not model.settled: a frozen model would take the states for constants.
-        self.call = BoundCall(
-            model.constants.settle(graph), _mismatch, model.runtime, lambda error, plan, _: plan.worded(error)
-        )
+        self._graph, self._runtime = model.constants.settle(graph), model.runtime
+
+    @cached_property
+    def call(self) -> BoundCall:
+        return BoundCall(self._graph, _mismatch, self._runtime, lambda error, plan, _: plan.worded(error))
 
 
 class Session:
@@ -91,9 +46,13 @@ class Session:
 
     batch: the number of sequences side by side, the same in every call; length: how many positions attention layers keep of each.
     Each call gives the part of the sequence that comes next, of any number of steps.  Recurrent layers with stateful=True start where
-    the call before ended, with the bits that one call on the whole sequence gives.  Causal self-attention keeps keys and values of
-    all positions seen; position encodings go on counting; both give what one call on the whole sequence gives, up to rounding.
+    the call before ended; causal self-attention keeps keys and values of all positions seen; position encodings go on counting: the
+    parts have the bits that one call on the whole sequence gives.  A step costs the same wherever it stands, but for attention, which
+    reads what was kept: caches begin small and double when they are full, and a call writes its own steps only.
     All other layers see the part alone.  Training steps between calls change the weights for the calls that follow.
+
+    Sequences of different lengths side by side: give attention and position encodings ``mask=`` (N, T) bool, True where a step counts.
+    Hidden steps are not kept and take no position, so each row goes on as if it were alone.
 
     One session may be used by several threads; its calls then run one at a time.  ``reset()`` starts anew, ``close()`` (or the
     end of ``with``) frees the states.  Raises GraphError after that, ShapeError for another batch size, ArgumentError when more than
@@ -115,8 +74,9 @@ class Session:
         self.length = _positive(self._owner, "length", length)
         self.closed = False
         self._lock = Lock()
-        self._variables: dict[tuple[int, str], Variable] = {}
+        self._states = States()
         self._positions: dict[int, int] = {}
+        self._room = min(ROOM, self.length)
         self._bound: Recent[_Bound] = Recent(PLANS)
 
     def __call__(self, *inputs: Any) -> Any:
@@ -124,11 +84,36 @@ class Session:
         with self._lock:
             return self._run(inputs[0] if len(inputs) == 1 else inputs)
 
-    def _run(self, x: Any) -> Any:
+    def plan(self, *inputs: Any) -> Any:
+        """The plan of a call on such inputs at this point of the sequences; its ``explain()`` tells what a call costs."""
+        with self._lock:
+            bound, _ = self._bind(self._arrays(inputs[0] if len(inputs) == 1 else inputs))
+            return bound.call.plan
+
+    def _arrays(self, x: Any) -> list[np.ndarray]:
         if self.closed:
             raise GraphError(f"the session of {self._owner} is closed; open another one with model.session()")
+        return self.model.arrays(x)
+
+    def _run(self, x: Any) -> Any:
+        arrays = self._arrays(x)
+        bound, starts = self._bind(arrays)
+        memory = bound.memory
+        if memory.room > self._room:
+            self._states.move(self._room, memory.room, self.batch)
+            self._room = memory.room
+        try:
+            outputs = bound.call.run([*arrays, *[np.array(start, np.int64) for start in starts.values()]])
+        except BaseException:
+            self._states.forget_behind(self._positions, self.batch)
+            raise
+        for key, start in starts.items():
+            self._positions[key] = start + memory.counts[key]
+        return self.model._nested(outputs)
+
+    def _bind(self, arrays: list[np.ndarray]) -> tuple[_Bound, dict[int, int]]:
+        """What runs a call on such arrays, and the positions of its layers at the start."""
         model = self.model
-        arrays = model.arrays(x)
         sizes = match(model.inputs, arrays, model.input_names, self._owner)
         given = sizes.get(BATCH, self.batch)
         if given != self.batch:
@@ -137,31 +122,41 @@ class Session:
             )
         if 0 in sizes.values():
             raise ShapeError(f"the session of {self._owner} was given an input without elements")
-        bound = self._bound.get(tuple(sizes.items()), lambda: _Bound(self, sizes))
-        memory = bound.memory
-        starts = {key: self._positions.get(key, 0) for key in memory.places}
-        for key, layer in memory.limited.items():
-            end = starts[key] + memory.counts[key]
-            if end > self.length:
-                raise ArgumentError(
-                    f"the session of {self._owner} was opened for length={self.length} positions, but layer {layer!r} would see {end}; "
-                    "open it with a larger length"
-                )
-        outputs = bound.call.run([*arrays, *[np.array(start, np.int64) for start in starts.values()]])
-        for key, start in starts.items():
-            self._positions[key] = start + memory.counts[key]
-        return model._nested(outputs)
+        room = self._room
+        while True:  # how many places the layers take is known when they are traced
+            bound = self._bound.get((room, *sizes.items()), partial(_Bound, self, sizes, room))
+            memory = bound.memory
+            starts = {key: self._positions.get(key, 0) for key in memory.places}
+            ends = {key: starts[key] + memory.counts[key] for key in memory.limited}
+            for key, end in ends.items():
+                if end > self.length:
+                    raise ArgumentError(
+                        f"the session of {self._owner} was opened for length={self.length} positions, but layer "
+                        f"{memory.limited[key]!r} would see {end}; open it with a larger length"
+                    )
+            needed = self._enough(max(ends.values(), default=0))
+            if needed <= room:
+                return bound, starts
+            room = needed
+
+    def _enough(self, places: int) -> int:
+        """A room for so many places: the present one, doubled until it is large enough."""
+        room = self._room
+        while room < places:
+            room *= 2
+        return min(room, self.length)
 
     def reset(self) -> None:
         """Forgets what was seen: the next call is a first one."""
-        for variable in self._variables.values():
+        for variable in self._states:
             variable.array[...] = 0
         self._positions.clear()
+        self._room = min(ROOM, self.length)
 
     def close(self) -> None:
         """Frees states and caches; a second time does nothing."""
         self.closed = True
-        self._variables.clear()
+        self._states.clear()
         self._positions.clear()
         self._bound.clear()
 

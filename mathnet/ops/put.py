@@ -119,6 +119,14 @@ class PutRows(Op):
         ]
 
 
+class KeepRows(PutRows):
+    """PutRows for memory that only grows: as the update of a variable it writes those rows alone, and at once, so that what comes later in
+    the call reads them there.  A call that fails leaves them behind: for variables of which nobody reads rows that were not counted.
+    """
+
+    name, formula, at_once = "keep_rows", "values at x[i], else x, in the memory of x", True
+
+
 class LastOfEqual(Op):
     """For each index, whether no later one (in row-major order) is equal to it: which of several written values stays."""
 
@@ -152,4 +160,5 @@ def _mark_last(arrays: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> N
     targets[0][...] = stays.reshape(targets[0].shape)
 
 
-PUT_SLICE, PUT_ROWS, LAST_OF_EQUAL = register(PutSlice()), register(PutRows()), register(LastOfEqual())
+PUT_SLICE, PUT_ROWS = register(PutSlice()), register(PutRows())
+KEEP_ROWS, LAST_OF_EQUAL = register(KeepRows()), register(LastOfEqual())

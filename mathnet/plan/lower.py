@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,7 +58,7 @@ class Lowering:
     def run(self) -> Draft:
         self._bind_leaves()
         part = CommitPart(self.graph, self.units, self._variable)
-        commit_units, self._placed = part.units, part.placed
+        commit_units, self._placed = part.units, {**part.placed, **self._written_at_once()}
         for unit in self.units:
             if unit not in commit_units:
                 self._lower(unit)
@@ -125,11 +126,8 @@ class Lowering:
                 continue
             source, target = self.view_of(tensor), self._variable(variable)
             self.emit.nodes = (tensor.node,)
-            if (
-                source.buffer is target.buffer
-                and source.offset == target.offset
-                and tensor.node.op is VARIABLE
-            ):
+            there = source.buffer is target.buffer and source.offset == target.offset
+            if there and (tensor.node.op is VARIABLE or id(tensor) in self._placed):
                 continue
             if source.buffer.kind == "fixed" and tensor.node.op is not CONSTANT:
                 saved = self.emit.temporary(source.shape, source.dtype)
@@ -143,6 +141,20 @@ class Lowering:
                 )
             )
         return copies
+
+    def _written_at_once(self) -> dict[int, View]:
+        """Id of a result → the variable whose memory it is written to as it is computed; see :attr:`Op.at_once`."""
+        read = [t for unit in self.units for node in unit.nodes for t in node.inputs] + list(
+            self.graph.outputs
+        )
+        readers = Counter(id(t.node.attrs["variable"]) for t in read if t.node.op is VARIABLE)
+        found = {}
+        for variable, tensor in self.graph.updates:
+            node = tensor.node
+            if node.op.at_once and node.inputs[0].node.op is VARIABLE:
+                if node.inputs[0].node.attrs["variable"] is variable and readers[id(variable)] == 1:
+                    found[id(tensor)] = self._variable(variable)
+        return found
 
     # ---- units ----
     def _target(self, tensor: Tensor) -> View:

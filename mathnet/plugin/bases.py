@@ -157,7 +157,8 @@ class Layer:
 
     @property
     def session(self) -> Memory | None:
-        """Within ``call``: the memory of the session that the call belongs to (``recall``, ``remember``, ``advance``), else None."""
+        """Within ``call``: the memory of the session that the call belongs to (``recall``, ``remember``, ``advance``,
+        ``keep``), else None."""
         trace = current_trace()
         return None if trace is None else trace.memory
 

@@ -72,13 +72,12 @@ def test_attention_keeps_keys_and_values(dtype):
         dtype=dtype,
     )
     x = rng().standard_normal((2, 9, 8)).astype(dtype)
-    tolerance = 1e-5 if dtype == "float32" else 1e-12
     with model.session(batch=2, length=9) as s:
-        np.testing.assert_allclose(in_parts(s, x), model(x), rtol=tolerance, atol=tolerance)
+        np.testing.assert_array_equal(in_parts(s, x), model(x))
         with pytest.raises(mn.ArgumentError, match=r"length=9 positions, but layer '\w+' would see 10"):
             s(x[:, :1])
         s.reset()
-        np.testing.assert_allclose(s(x), model(x), rtol=tolerance, atol=tolerance)
+        np.testing.assert_array_equal(s(x), model(x))
 
 
 def test_a_decoder_is_given_the_encoding_in_each_call():
@@ -87,7 +86,7 @@ def test_a_decoder_is_given_the_encoding_in_each_call():
     a, b = (rng().standard_normal(s).astype(np.float32) for s in ((1, 9, 8), (1, 4, 8)))
     with model.session() as s:
         found = np.concatenate([s([a[:, part], b]) for part in PARTS], axis=1)
-    np.testing.assert_allclose(found, model([a, b]), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found, model([a, b]))
 
 
 def test_sessions_are_independent_and_follow_the_weights():
@@ -121,7 +120,7 @@ def test_a_session_of_a_frozen_model():
     )
     x = rng().standard_normal((1, 9, 8)).astype(np.float32)
     with model.freeze().session(length=9) as s:
-        np.testing.assert_allclose(in_parts(s, x), model(x), rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(in_parts(s, x), model(x))
 
 
 def test_calls_of_several_threads_run_one_at_a_time():
@@ -153,11 +152,6 @@ def test_what_a_session_refuses():
     for settings in ({"batch": 0}, {"length": 2.5}):
         with pytest.raises(mn.ArgumentError, match=r"model.session: .* must be a positive integer"):
             model.session(**settings)
-    steps = mn.Dim("steps")
-    inputs, mask = mn.Input((steps, 8)), mn.Input((steps,), dtype="bool")
-    masked = mn.Model([inputs, mask], L.MultiHeadAttention(2, 4, causal=True)(inputs, mask=mask))
-    with pytest.raises(mn.ArgumentError, match="it takes no mask"):
-        masked.session()([x, np.ones((1, 2), bool)])
 
 
 def test_a_refused_call_leaves_the_states():

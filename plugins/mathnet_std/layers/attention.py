@@ -3,6 +3,7 @@
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.layers.positions import positions
 
 
 def _rate(layer: str, value: Any) -> float:
@@ -98,7 +99,10 @@ class MultiHeadAttention(mn.Layer):
 
     ``layer(x, mask=…)``: (N, Tk), (N, Tq, Tk) or (N, heads, Tq, Tk); bool, True where a key may be seen, or float, added to the scores.
     Weights: query_kernel (F, heads·key_dim), key_kernel, value_kernel, output_kernel, and a bias for each.
-    Within ``model.session()`` causal self-attention keeps keys and values: a call sees all positions of the calls before.
+    In self-attention a mask (N, T) of bools hides steps as if they were absent: rotary positions count the others only.
+    Within ``model.session()`` causal self-attention keeps keys and values: a call sees all positions of the calls before, and has the
+    bits of one call on all of them; a mask is then (N, T) bool, which steps of this call count, and hidden ones are not kept.  Other
+    attention sees the operands of the call; that to an encoder's result computes its keys and values once in each call.
     Sources: Vaswani et al., Attention Is All You Need, 2017; Ainslie et al., GQA, 2023.
 
     >>> import mathnet as mn
@@ -170,50 +174,44 @@ class MultiHeadAttention(mn.Layer):
     def call(self, x: Any, mask: Any = None, training: bool = False) -> Any:
         query, value, key = _operands(x)
         itself = key is query and value is query
-        q = self._heads("query", query, self.num_heads)
-        k, v = self._heads("key", key, self.groups), self._heads("value", value, self.groups)
-        mask, causal = _arranged(mask), self.causal
-        memory = self.session if self.causal and itself else None
+        q = self._map("query", query, self.num_heads)
+        k, v = self._map("key", key, self.groups), self._map("value", value, self.groups)
+        causal = self.causal
+        memory = self.session if causal and itself else None
+        counting = mask if itself and mask is not None and mask.ndim == 2 and mask.dtype == "bool" else None
         if memory is not None:
-            if mask is not None:
-                raise mn.ArgumentError(
-                    "within a session causal self-attention sees all positions before; it takes no mask"
-                )
-            q, k, v, mask = self._continued(memory, q, k, v)
+            place = positions(self, query.shape[1], mask, limited=True)
+            q, k = self._turned(place, q, k)
+            k, v = (memory.keep(self, name, x, place, mask) for name, x in (("keys", k), ("values", v)))
+            mask = mn.arange(k.shape[1]) <= mn.expand_dims(place, -1)
+            mask = mn.expand_dims(mask, 1) if mask.ndim == 3 else mask
             causal = False
-        elif self.rotary_base is not None:
-            q, k = (mn.rotary_embedding(item, base=self.rotary_base) for item in (q, k))
+        else:
+            q, k = self._turned(positions(self, query.shape[1], counting, continued=False), q, k)
+            mask = _arranged(mask)
+        q, k, v = (mn.transpose(item, (0, 2, 1, 3)) for item in (q, k, v))
         weights = (q.shape[0], self.num_heads, q.shape[2], k.shape[2])
         y = mn.scaled_dot_product_attention(
             q, k, v, mask, causal, dropout_mask=_kept(self.dropout, weights, q, training)
         )
         y = mn.reshape(mn.transpose(y, (0, 2, 1, 3)), (*query.shape[:2], self.num_heads * self.value_dim))
-        return self._map("output", y)
+        return self._product("output", y)
 
-    def _map(self, part: str, x: Any) -> Any:
+    def _product(self, part: str, x: Any) -> Any:
         y = x @ self.kernels[part]
         return y + self.biases[part] if self.use_bias else y
 
-    def _heads(self, part: str, x: Any, heads: int) -> Any:
-        """(N, T, F) → (N, heads, T, features of a head)."""
-        y = self._map(part, x)
-        return mn.transpose(mn.reshape(y, (*x.shape[:2], heads, y.shape[2] // heads)), (0, 2, 1, 3))
+    def _map(self, part: str, x: Any, heads: int) -> Any:
+        """(N, T, F) → (N, T, heads, features of a head)."""
+        y = self._product(part, x)
+        return mn.reshape(y, (*x.shape[:2], heads, y.shape[2] // heads))
 
-    def _continued(self, memory: Any, q: Any, k: Any, v: Any) -> tuple[Any, Any, Any, Any]:
-        """Queries of this call, keys and values of this call and those before, and which of them each query may see."""
-        steps = q.shape[2]
-        start = memory.advance(self, steps)
-        own, kept = start + mn.arange(steps), mn.arange(memory.length)
-        if self.rotary_base is not None:
-            q, k = (mn.rotary_embedding(item, own, self.rotary_base) for item in (q, k))
-        place = kept - start  # in this call's steps
-        fresh = mn.expand_dims(mn.logical_and(place >= 0, place < steps), 1)
-        index = mn.clip(place, 0, steps - 1)
-        found = []
-        for name, new in (("keys", k), ("values", v)):
-            shape = (*new.shape[:2], memory.length, new.shape[3])
-            old = memory.recall(self, name, shape, new.dtype)
-            spread = new if steps == 1 else mn.take(new, index, axis=2)
-            found.append(mn.where(fresh, spread, old))
-            memory.remember(self, name, found[-1])
-        return q, found[0], found[1], kept <= mn.expand_dims(own, 1)
+    def _turned(self, place: Any, *parts: Any) -> Any:
+        """Queries and keys (N, T, heads, features), turned by their positions () , (T) or (N, T)."""
+        if self.rotary_base is None:
+            return parts
+        by_heads = [mn.transpose(item, (0, 2, 1, 3)) for item in parts]
+        if place is not None and place.ndim == 2:
+            place = mn.expand_dims(place, 1)
+        turned = [mn.rotary_embedding(item, place, self.rotary_base) for item in by_heads]
+        return [mn.transpose(item, (0, 2, 1, 3)) for item in turned]

@@ -5,11 +5,30 @@ from typing import Any
 import mathnet as mn
 
 
-def places(layer: mn.Layer, steps: Any) -> Any:
-    """Positions of the steps of this call: from 0, or within a session from where the call before ended; None for 0 … steps − 1."""
-    if layer.session is None:
-        return None
-    return layer.session.advance(layer, steps, limited=False) + mn.arange(steps)
+def positions(
+    layer: mn.Layer, steps: Any, mask: Any = None, limited: bool = False, continued: bool = True
+) -> Any:
+    """Positions of the steps of this call: from 0, or within a session from where the call before ended; None for 0 … steps − 1.
+
+    mask (N, T) bool: only such steps count, and the positions are (N, T), elsewhere that of the step before, −1 in front of the first.
+    limited: the session has room for so many positions only; continued: whether sessions matter.
+    """
+    memory = layer.session if continued else None
+    if mask is None:
+        return None if memory is None else memory.advance(layer, steps, limited) + mn.arange(steps)
+    found = mn.cumsum(mn.cast(mask, "int64"), axis=1) - 1
+    if memory is None:
+        return found
+    return mn.expand_dims(memory.advance(layer, steps, limited, mask), 1) + found
+
+
+def counted(mask: Any, shape: tuple) -> Any:
+    """A mask that says which steps count, checked."""
+    if mask is not None and (mask.dtype != "bool" or tuple(mask.shape) != tuple(shape)):
+        raise mn.ShapeError(
+            f"mask must hold bools with the axes (batch, steps), here {tuple(shape)}, but it is {mask.dtype} {tuple(mask.shape)}"
+        )
+    return mask
 
 
 def base_of(layer: str, argument: str, value: Any) -> float:
@@ -25,6 +44,7 @@ class PositionalEncoding(mn.Layer):
 
     x (N, T, F) → (N, T, F).  kind: "sinusoidal" for fixed codes sin(p·base^(−2k/F)) and cos of the same angles (F even), or "learned"
     for weights ``embedding`` (max_length, F), drawn by embedding_initializer; then no sequence may be longer than max_length.
+    ``layer(x, mask=…)``: (N, T) bool; only steps where it is True take a position, so that padding in front moves nothing.
     Within ``model.session()`` positions go on from call to call.
     Sources: Vaswani et al., Attention Is All You Need, 2017; Gehring et al., 2017; :func:`mathnet.sinusoidal_encoding`.
 
@@ -66,9 +86,11 @@ class PositionalEncoding(mn.Layer):
                 self.embedding_regularizer,
             )
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Any, mask: Any = None) -> Any:
         steps = x.shape[1]
-        found = places(self, steps)
+        found = positions(self, steps, counted(mask, x.shape[:2]))
+        if mask is not None:
+            found = mn.maximum(found, 0)  # steps in front of the first
         if self.kind == "sinusoidal":
             return x + mn.sinusoidal_encoding(
                 steps if found is None else found, x.shape[2], self.base, x.dtype
@@ -85,7 +107,8 @@ class RotaryEmbedding(mn.Layer):
     """Pairs of features turned by an angle that grows with the position, so that products of two steps depend on their distance only.
 
     x (…, T, D), D even → the same shape: for queries and keys of attention, (N, heads, T, D).  base, interleaved: as in
-    :func:`mathnet.rotary_embedding`.  Within ``model.session()`` positions go on from call to call.
+    :func:`mathnet.rotary_embedding`.  ``layer(x, mask=…)``: (N, T) bool, where steps take a position.  Within ``model.session()``
+    positions go on from call to call.
     Source: Su et al., RoFormer: Enhanced Transformer with Rotary Position Embedding, 2021.
 
     >>> import mathnet as mn
@@ -96,9 +119,12 @@ class RotaryEmbedding(mn.Layer):
     def __init__(self, base: float = 10000.0, interleaved: bool = False, name: str | None = None) -> None:
         self.base, self.interleaved = base_of("RotaryEmbedding", "base", base), interleaved
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Any, mask: Any = None) -> Any:
         if isinstance(x, list) or x.ndim < 3:
             raise mn.ShapeError(
                 "the input must be one tensor with at least three axes, (batch, …, steps, features)"
             )
-        return mn.rotary_embedding(x, places(self, x.shape[-2]), self.base, self.interleaved)
+        found = positions(self, x.shape[-2], counted(mask, (x.shape[0], x.shape[-2])))
+        if mask is not None:
+            found = mn.expand_dims(found, tuple(range(1, x.ndim - 2)))
+        return mn.rotary_embedding(x, found, self.base, self.interleaved)
