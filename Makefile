@@ -3,7 +3,7 @@
 #   make demo    makes .venv, installs mathnet with the plot extra, trains on the bundled digits
 #   make test    makes .venv, installs mathnet with what the tests need, runs them
 #
-# Also: make lint, make format, make docs, make bench, make build (sdist and wheel), make clean; and the kernel tests on
+# Also: make examples (runs all of them; pictures in build/examples), make lint, make format, make docs, make bench, make build (sdist and wheel), make clean; and the kernel tests on
 # other builds of the kernels: make sanitize, make wide (emulated AVX-512), make neon (AArch64 under qemu-user).
 # Override on the command line: PYTHON=python3.12  VENV=/somewhere/else  CC=clang  ARGS="-k conv -x"  JOBS=4
 
@@ -24,10 +24,14 @@ pip := $(python) -m pip --quiet
 sources := setup.py pyproject.toml mathnet/version.py $(shell find mathnet plugins -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' \
 	-o -name '*.h' -o -name 'thread_pool.c')
 
-.PHONY: demo test lint format docs bench build sanitize wide neon clean
+.PHONY: demo examples test lint format docs bench build sanitize wide neon clean
 
 demo: $(VENV)/.plot
 	$(VENV)/bin/mathnet demo $(ARGS)
+
+examples: $(VENV)/.examples
+	@for script in examples/*.py; do \
+		echo "$$script"; $(python) "$$script" --out build/examples $(ARGS) || exit 1; done
 
 test: $(VENV)/.test
 	$(python) -m pytest $(ARGS)
@@ -76,7 +80,7 @@ $(VENV)/.package: $(sources) | $(python)
 	@touch $@
 
 # The package is installed already, so each of these only adds what its extra names.
-$(VENV)/.plot $(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(VENV)/.package
+$(VENV)/.plot $(VENV)/.examples $(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(VENV)/.package
 	$(pip) install 'mathnet[$*]'
 	@touch $@
 

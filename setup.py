@@ -163,6 +163,7 @@ setup(
             "py.typed",
             "*.pyi",
             "data/*.npz",
+            "data/*.csv",
             "data/*.md",
             "_kernels/*.pyi",
             "_kernels/*.pxd",

@@ -35,7 +35,7 @@ def main(form: str) -> None:
     assert all(in_tree) if form == "--editable" else not any(in_tree), places
 
     assert importlib.metadata.version("mathnet") == mathnet.__version__
-    for name in ("py.typed", "data/digits.npz", "data/README.md", "_kernels/abi.h"):
+    for name in ("py.typed", "data/digits.npz", "data/sunspots.csv", "data/README.md", "_kernels/abi.h"):
         assert importlib.resources.files("mathnet").joinpath(name).is_file(), name
     assert importlib.resources.files("mathnet_std").joinpath("py.typed").is_file()
 

@@ -62,7 +62,9 @@ def test_the_changelog_is_kept() -> None:
     assert "## [Unreleased]" in text or f"## [{mathnet.__version__}]" in text
 
 
-@pytest.mark.parametrize("name", ["py.typed", "data/digits.npz", "data/README.md", "_kernels/abi.h"])
+@pytest.mark.parametrize(
+    "name", ["py.typed", "data/digits.npz", "data/sunspots.csv", "data/README.md", "_kernels/abi.h"]
+)
 def test_package_data_is_there(name: str) -> None:
     assert PACKAGE.joinpath(name).is_file()
 

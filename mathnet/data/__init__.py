@@ -19,3 +19,18 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     """
     with (files(__package__) / "digits.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
         return archive["images"], archive["labels"].astype(np.int64)
+
+
+def sunspots() -> tuple[np.ndarray, np.ndarray]:
+    """Yearly mean sunspot numbers: years 1700…2008 (309,) int64, numbers 0…190.2 (309,) float64.
+
+    The series of the National Geophysical Data Center (NOAA), before its revision of 2015; in the public domain.  It rises and falls with
+    a period of about eleven years that varies, as do the heights: the classical series of autoregression (Yule, 1927).
+
+    >>> years, numbers = sunspots()
+    >>> years[[0, -1]], numbers[[0, -1]]
+    (array([1700, 2008]), array([5. , 2.9]))
+    """
+    with (files(__package__) / "sunspots.csv").open(encoding="ascii") as file:
+        years, numbers = np.loadtxt(file, delimiter=",", skiprows=1, unpack=True)
+    return years.astype(np.int64), numbers
