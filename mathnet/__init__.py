@@ -35,6 +35,7 @@ _HOMES = {
     "mathnet.plugin.host": "Runtime register registered seed unregister",
     "mathnet.plugin.host_op": "HostOp",
     "mathnet.plugin.kernel_op": "KernelOp",
+    "mathnet.plugin.metric": "Metric",
     "mathnet.plugin.records": "Sample",
     "mathnet.plugin.report": "Report",
     "mathnet.study.formula": "formula",

@@ -67,6 +67,7 @@ from mathnet.plugin.host import seed as seed
 from mathnet.plugin.host import unregister as unregister
 from mathnet.plugin.host_op import HostOp as HostOp
 from mathnet.plugin.kernel_op import KernelOp as KernelOp
+from mathnet.plugin.metric import Metric as Metric
 from mathnet.plugin.records import Sample as Sample
 from mathnet.plugin.report import Report as Report
 from mathnet.study.formula import formula as formula

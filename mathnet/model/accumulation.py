@@ -9,7 +9,7 @@ from mathnet.errors import ArgumentError
 from mathnet.graph.op import FUNCTIONS
 from mathnet.graph.tensor import Tensor
 from mathnet.graph.trace import Trace
-from mathnet.model.objective import Ratio
+from mathnet.model.ratio import Ratio
 from mathnet.model.slots import slot
 from mathnet.model.updates import beside
 from mathnet.store import Variable

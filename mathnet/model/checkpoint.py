@@ -16,6 +16,8 @@ from mathnet.model.values import Decoder, Encoder
 if TYPE_CHECKING:
     from mathnet.model.trainer import Trainer
 
+METRIC = "slot/metric/"  # what names of sums of metrics begin with
+
 
 def stored(trainer: Trainer) -> dict[str, np.ndarray]:
     """Every array that steps change, by name in the file."""
@@ -46,8 +48,7 @@ def save(trainer: Trainer, path: str | os.PathLike) -> None:
 def restore(trainer: Trainer, path: str | os.PathLike) -> None:
     """See :meth:`Trainer.restore`.  The whole file is checked before anything is changed."""
     with container.read(path, "checkpoint") as file:
-        mine = stored(trainer)
-        _compare(trainer, file, mine)
+        _compare(trainer, file, stored(trainer))
         tensors = file.tensors()
         found = file.description
         try:
@@ -57,23 +58,30 @@ def restore(trainer: Trainer, path: str | os.PathLike) -> None:
             seed, summed_epoch = int(found["seed"]), int(found["summed_epoch"])
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise FileFormatError(f"{os.fspath(path)}: the description is damaged ({error!r})") from None
+    trainer.sums.adopt({n.removeprefix("slot/"): a.shape for n, a in tensors.items() if n.startswith(METRIC)})
     with trainer.model.lock:
-        for name, array in mine.items():
-            array[...] = tensors[name]
+        for name, array in stored(trainer).items():
+            array[...] = tensors[name] if name in tensors else 0.0  # sums of metrics before the first epoch
     trainer.seed, trainer.summed_epoch, trainer.history = seed, summed_epoch, History(history)
     trainer.order.restore(order)
     trainer.callbacks, trainer.callback_state = [], callbacks
 
 
 def _compare(trainer: Trainer, file: container.Container, mine: dict[str, np.ndarray]) -> None:
-    """The file must hold the arrays of this Trainer, no more and no fewer."""
+    """The file must hold the arrays of this Trainer, no more and no fewer.
+
+    Sums of metrics are made by the first epoch, so that one side may have them alone, for metrics that both have.
+    """
     theirs = {
         name: spec
         for name, spec in file.specs.items()
         if name.split("/")[0] in ("weight", "state", "slot", "training")
     }
     optimizer = type(trainer.optimizer).__name__
+    late = tuple([f"{METRIC}{m.name}/" for m in trainer.objective.metrics if not m.averages])
     for name in [*mine, *theirs]:
+        if name.startswith(late) and not (name in mine and name in theirs):
+            continue
         if name not in theirs or name not in mine:
             lacking = "the checkpoint" if name in mine else "this Trainer"
             raise ArgumentError(

@@ -13,8 +13,9 @@ from mathnet.graph.op import FUNCTIONS, as_tensor, input_tensor
 from mathnet.graph.trace import Trace
 from mathnet.graph.tree import Structure, flatten, unflatten
 from mathnet.model.inputs import convert
-from mathnet.model.objective import Objective, Ratio, only_scalar, penalties_of
+from mathnet.model.objective import Objective, only_scalar, penalties_of
 from mathnet.model.predict import check_rows
+from mathnet.model.ratio import Ratio
 from mathnet.model.slots import HyperParameters
 from mathnet.model.step import Signature, TracedLoss
 

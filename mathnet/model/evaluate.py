@@ -32,8 +32,9 @@ class Evaluator:
     def __init__(self, model: Model, objective: Objective) -> None:
         self.model, self.objective = model, objective
         self._bound: Recent[BoundCall] = Recent(PLANS)
+        self._counts: list[int] = []  # how many sums each metric has
 
-    def run(self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = 256) -> dict[str, float]:
+    def run(self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = 256) -> dict[str, Any]:
         """{"loss": Σ w·l / Σ w + penalties, "penalty", each metric}."""
         check_batch_size(batch_size)
         return self.over(self.data(x, y, sample_weight), batch_size)
@@ -53,32 +54,32 @@ class Evaluator:
         )
         return [*inputs, *targets, weights]
 
-    def over(self, data: list[np.ndarray], batch_size: int) -> dict[str, float]:
+    def over(self, data: list[np.ndarray], batch_size: int) -> dict[str, Any]:
         """The figures over what :meth:`data` gave: one batch at a time, sums in float64."""
         return self.over_all([data], batch_size)
 
-    def over_all(self, parts: Iterable[list[np.ndarray]], batch_size: int) -> dict[str, float]:
+    def over_all(self, parts: Iterable[list[np.ndarray]], batch_size: int) -> dict[str, Any]:
         """The figures over several such lists of arrays together."""
-        sums: np.ndarray | None = None
+        sums: list[np.ndarray] | None = None
         total = 0.0
         for data in parts:
-            found = self._sums(data, batch_size)
-            sums = found if sums is None else sums + found
+            sums = _added(sums, self._sums(data, batch_size))
             total += data[-1].sum(dtype=np.float64)
         if sums is None:
             raise DataError("there are no batches to evaluate on")
-        count = len(self.objective.losses)
-        pairs = [(float(sums[2 * k]), float(sums[2 * k + 1])) for k in range(len(sums) // 2)]
-        penalty = float(sums[-1] / total) if self._penalized and total else None
-        return self.objective.report(pairs[:count], pairs[count:], penalty)
+        rest = iter(sums)
+        losses = [(float(next(rest)), float(next(rest))) for _ in self.objective.losses]
+        metrics = [[next(rest) for _ in range(count)] for count in self._counts]
+        penalty = float(next(rest) / total) if self._penalized and total else None
+        return self.objective.report(losses, metrics, penalty)
 
-    def _sums(self, data: list[np.ndarray], batch_size: int) -> np.ndarray:
-        """Numerators and denominators of losses and metrics, and weights times penalty, summed over the rows.
+    def _sums(self, data: list[np.ndarray], batch_size: int) -> list[np.ndarray]:
+        """Numerators and denominators of losses, sums of metrics, and weights times penalty, over the rows.
 
         What remains after the full batches is filled up to a power of two with rows of weight zero.
         """
         rows = len(data[0])
-        sums: np.ndarray | None = None
+        sums: list[np.ndarray] | None = None
         for start in range(0, rows, batch_size):
             stop = min(start + batch_size, rows)
             size = stop - start if stop - start == batch_size else min(power_of_two(stop - start), batch_size)
@@ -89,11 +90,11 @@ class Evaluator:
                 (size, tuple((a.shape[1:], a.dtype) for a in batch)), partial(self._bind, batch)
             )
             try:
-                values = np.array([float(v) for v in bound.call(*batch)])
+                values = [np.array(v, np.float64) for v in bound.call(*batch)]
             except runner.StatusError as error:
                 raise refused(error, bound.plan, self._names, data, np.arange(start, stop)) from None
             values[-1] *= batch[-1].sum(dtype=np.float64)  # penalties of layers are averages over the batch
-            sums = values if sums is None else sums + values
+            sums = _added(sums, values)
         assert sums is not None
         return sums
 
@@ -112,15 +113,20 @@ class Evaluator:
         x, y, weight = tensors[:n_inputs], tensors[n_inputs : n_inputs + n_targets], tensors[-1]
         with Trace(training=False) as trace:
             outputs = model.graph.bind(match(model.inputs, x, model.input_names, model._owner), x).outputs
-            terms = objective.loss_terms(trace, outputs, y, weight, checked=False)
-            terms += objective.metric_terms(trace, outputs, y, weight)
+            losses = objective.loss_terms(trace, outputs, y, weight, checked=False)
+            metrics = objective.metric_sums(trace, outputs, y, weight)
             penalty = objective.penalty(trace, weight)
         self._penalized = penalty is not None
-        results = [as_tensor(part) for term in terms for part in term]
+        self._counts = [len(sums) for sums in metrics]
+        results = [as_tensor(part) for term in (*losses, *metrics) for part in term]
         results.append(penalty if penalty is not None else CONSTANT(spec=Spec((), model.dtype), value=0.0))
         graph = Graph(tensors, results, name=f"evaluation of {model.name or 'model'}(batch {len(batch[0])})")
         checks = checks_of(batch, n_inputs, n_targets)
         return BoundCall(model.constants.settle(graph), _unexpected, model.runtime, checks=checks)
+
+
+def _added(sums: list[np.ndarray] | None, more: list[np.ndarray]) -> list[np.ndarray]:
+    return more if sums is None else [a + b for a, b in zip(sums, more)]
 
 
 def _unexpected(*args: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 
 from mathnet.errors import ArgumentError, DataError
 from mathnet.model.class_weight import class_weights
+from mathnet.model.epoch_sums import without_value
 from mathnet.model.feeding import Batches, Rows, weighted_by_class
 from mathnet.model.history import History
 from mathnet.model.predict import check_batch_size
@@ -106,7 +106,7 @@ def fit(
                 found = (
                     trainer.evaluator.over_all(validation, max(batch_size, 256))
                     if trainer.validated
-                    else dict.fromkeys(logs, math.nan)
+                    else {name: without_value(value) for name, value in logs.items()}
                 )
                 logs.update({f"val_{name}": value for name, value in found.items()})
             for name, value in logs.items():

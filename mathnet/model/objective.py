@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mathnet.errors import ArgumentError, DataError, MathnetError, ShapeError, nearest
 from mathnet.graph.dim import Dim, evaluate_shape, show_shape
-from mathnet.graph.dtypes import is_float
-from mathnet.graph.op import FUNCTIONS, as_tensor, input_tensor
+from mathnet.graph.dtypes import FLOAT64, is_float
+from mathnet.graph.op import as_tensor, input_tensor
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.graph.trace import Trace
 from mathnet.model.inputs import arrange, convert
+from mathnet.model.measured import Measured, check_sums
 from mathnet.model.naming import unique
+from mathnet.model.ratio import Ratio, aligned, per_example, ratio
 from mathnet.model.slots import Adjustable, HyperParameters
-from mathnet.model.weights import total_weight
+from mathnet.plugin.metric import Metric, sums_of
 from mathnet.plugin.registry import resolve
 from mathnet.store import Variable
 
@@ -25,24 +27,6 @@ if TYPE_CHECKING:
 
 
 TRIAL = 6720  # batch size on which losses are tried: a multiple of 1 to 8, 10, 12, 14, 16, 32, 64
-
-
-class Ratio(NamedTuple):
-    """A weighted average still in parts, so that batches can be added up: ``numerator / denominator``.
-
-    The denominator is a tensor, or the number of examples where nothing is weighted.
-    """
-
-    numerator: Tensor
-    denominator: Tensor | float
-
-
-class Metric(NamedTuple):
-    """One reported figure: its name, the position of the output that it looks at, and the function."""
-
-    name: str
-    output: int
-    function: Adjustable
 
 
 class Objective:
@@ -78,7 +62,7 @@ class Objective:
         self.penalties = penalties_of(model, hyper)
         self._seen: set[tuple] = set()
 
-    def _resolved_metrics(self, metrics: Any) -> list[Metric]:
+    def _resolved_metrics(self, metrics: Any) -> list[Measured]:
         names = self.model.output_names
         if isinstance(metrics, str):
             raise ArgumentError(f"metrics must be a list: metrics=[{metrics!r}]")
@@ -94,7 +78,7 @@ class Objective:
         ]
         prefixes = [f"{name}_" if len(names) > 1 else "" for name in names]
         labels = unique([prefixes[k] + metric.label for k, metric in found], ("loss", "penalty"))
-        return [Metric(label, k, metric) for label, (k, metric) in zip(labels, found)]
+        return [Measured(label, k, metric) for label, (k, metric) in zip(labels, found)]
 
     # ---- data ----------------------------------------------------------------------------------------------------------
     def targets(self, y: Any, rows: int) -> list[np.ndarray]:
@@ -155,14 +139,20 @@ class Objective:
                 continue
             y_pred = input_tensor(Spec(_at(scores.shape, batch), scores.dtype), self.model.output_names[k])
             y_true = input_tensor(Spec((batch, *target.shape[1:]), target.dtype), "targets")
-            functions = [(f"loss {self.losses[k].label!r}", self.losses[k])]
-            functions += [(f"metric {m.function.label!r}", m.function) for m in self.metrics if m.output == k]
-            for what, function in functions:
+            tried = [(f"loss {self.losses[k].label!r}", self.losses[k].used)]
+            tried += [
+                (f"metric {m.function.label!r}", m.function.used) for m in self.metrics if m.output == k
+            ]
+            for what, used in tried:
                 where = f"{what} of output {self.model.output_names[k]!r}"
                 shown = f"scores {show_shape(('batch', *y_pred.shape[1:]))} and targets {show_shape(('batch', *y_true.shape[1:]))}"
                 try:
                     with Trace():  # with the settings as numbers, so that the function can refuse them
-                        values = function.used(y_pred, _aligned(y_pred, y_true))
+                        if isinstance(used, Metric):
+                            weight = input_tensor(Spec((batch,), FLOAT64), "weights")
+                            sums = sums_of(used, y_pred, aligned(y_pred, y_true), weight)
+                        else:
+                            values = used(y_pred, aligned(y_pred, y_true))
                 except ShapeError as error:
                     raise ShapeError(
                         f"{where}: {shown} do not fit ({error}; tried with a batch of {batch})"
@@ -170,7 +160,10 @@ class Objective:
                 except MathnetError as error:
                     error.args = (f"{where} on {shown}: {error}",)
                     raise
-                per_example(values, batch, where)
+                if isinstance(used, Metric):
+                    check_sums(sums, batch, where)
+                else:
+                    per_example(values, batch, where)
         self._seen.add(kind)
 
     # ---- tensors -------------------------------------------------------------------------------------------------------
@@ -185,24 +178,21 @@ class Objective:
         """Σ w·l and Σ w of each output; ``checked``: Σ w = 0 is refused when the plan runs."""
         terms = []
         for name, loss, scores, target in zip(self.model.output_names, self.losses, outputs, targets):
-            values = loss.within(trace)(scores, _aligned(scores, target))
+            values = loss.within(trace)(scores, aligned(scores, target))
             where = f"loss {loss.label!r} of output {name!r}"
             terms.append(
-                _ratio(*per_example(values, scores.shape[0], where), weight, where if checked else None)
+                ratio(*per_example(values, scores.shape[0], where), weight, where if checked else None)
             )
         return terms
 
-    def metric_terms(
+    def metric_sums(
         self, trace: Trace, outputs: Sequence[Tensor], targets: Sequence[Tensor], weight: Tensor | None
-    ) -> list[Ratio]:
-        """Σ w·m and Σ w of each metric."""
-        terms = []
-        for metric in self.metrics:
-            scores, target = outputs[metric.output], targets[metric.output]
-            values = metric.function.within(trace)(scores, _aligned(scores, target))
-            where = f"metric {metric.name!r}"
-            terms.append(_ratio(*per_example(values, scores.shape[0], where, self.model.dtype), weight, None))
-        return terms
+    ) -> list[list[Tensor | float]]:
+        """The sums of each metric, such as Σ w·m and Σ w."""
+        return [
+            m.sums(trace, outputs[m.output], targets[m.output], weight, self.model.dtype)
+            for m in self.metrics
+        ]
 
     def penalty(self, trace: Trace, weight: Tensor | None = None) -> Tensor | None:
         """The sum of all penalties on weights, and of those that layers added in this trace.
@@ -215,8 +205,8 @@ class Objective:
             found.append(only_scalar(value, f"regularizer {regularizer.label!r} of {variable.name!r}"))
         for value in trace.losses:
             if value.ndim == 1:
-                ratio = _ratio(value, None, weight, None)
-                value = ratio.numerator / ratio.denominator
+                average = ratio(value, None, weight, None)
+                value = average.numerator / average.denominator
             found.append(only_scalar(value, "a penalty of a layer"))
         return _sum(found)
 
@@ -243,10 +233,10 @@ class Objective:
     def report(
         self,
         losses: Sequence[tuple[float, float]],
-        metrics: Sequence[tuple[float, float]],
+        metrics: Sequence[Sequence[np.ndarray] | None],
         penalty: float | None,
-    ) -> dict[str, float]:
-        """Sums of numerators and denominators as the figures that users see."""
+    ) -> dict[str, Any]:
+        """Sums as the figures that users see: floats, of some metrics arrays."""
         values = []
         for numerator, denominator in losses:
             if denominator == 0.0:
@@ -254,63 +244,25 @@ class Objective:
                     "the weights of all examples sum to zero, so the loss is not defined; give some example a weight"
                 )
             values.append(numerator / denominator)
-        logs = {"loss": float(sum(f * v for f, v in zip(self.loss_weights, values)) + (penalty or 0.0))}
+        logs: dict[str, Any] = {
+            "loss": float(sum(f * v for f, v in zip(self.loss_weights, values)) + (penalty or 0.0))
+        }
         if len(values) > 1:
             logs.update({f"{name}_loss": float(v) for name, v in zip(self.model.output_names, values)})
         if penalty is not None:
             logs["penalty"] = float(penalty)
-        for metric, (numerator, denominator) in zip(self.metrics, metrics):
-            logs[metric.name] = numerator / denominator if denominator else float("nan")
+        for metric, sums in zip(self.metrics, metrics):
+            logs[metric.name] = metric.figure(sums)
         return logs
 
-
-def per_example(
-    returned: Any, batch: int, where: str, dtype: np.dtype | None = None
-) -> tuple[Tensor, Tensor | None]:
-    """What a loss or metric returned, as values (batch,) and weights (batch,) or None.
-
-    Values alone are averaged over the other axes; values with weights are summed, both.  dtype: of the values when they are
-    no floats.
-    """
-    values, weights = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
-    found: list[Tensor | None] = []
-    for tensor in (values, weights):
-        if tensor is None:
-            found.append(None)
-            continue
-        tensor = as_tensor(tensor, where)
-        if tensor.shape[:1] != (batch,):
-            lead = "a single number" if not tensor.shape else f"shape {show_shape(tensor.shape)}"
-            raise ShapeError(
-                f"{where} must give one value per example, (batch, …), but for a batch of {batch} it gave {lead}; "
-                "averaging over examples is done for it, with their weights"
-            )
-        if not is_float(tensor.dtype):
-            tensor = FUNCTIONS["cast"](tensor, dtype or np.dtype(np.float32))
-        if tensor.ndim > 1:
-            tensor = FUNCTIONS["mean" if weights is None else "sum"](
-                tensor, axis=tuple(range(1, tensor.ndim))
-            )
-        found.append(tensor)
-    return found[0], found[1]  # type: ignore[return-value]
-
-
-def _aligned(scores: Tensor, target: Tensor) -> Tensor:
-    """Targets (N,) as (N, 1) for scores of that shape."""
-    if scores.shape[-1:] == (1,) and target.shape == scores.shape[:-1]:
-        return FUNCTIONS["reshape"](target, scores.shape)
-    return target
-
-
-def _ratio(values: Tensor, own: Tensor | None, weight: Tensor | None, where: str | None) -> Ratio:
-    """Sums over the examples; ``where`` names the average whose weights must not sum to zero."""
-    if weight is not None:
-        values = values * weight
-        own = weight if own is None else own * weight
-    if own is None:
-        return Ratio(FUNCTIONS["sum"](values), float(values.shape[0]))
-    total = FUNCTIONS["sum"](own) if where is None else total_weight(own, where)
-    return Ratio(FUNCTIONS["sum"](values), total)
+    def direction(self, name: str) -> str | None:
+        """Which values of a figure in the logs are better: "min" for losses and penalty, what a metric says, or None."""
+        name = name.removeprefix("val_")
+        for metric in self.metrics:
+            if metric.name == name:
+                return metric.direction
+        losses = ["loss", "penalty", *(f"{output}_loss" for output in self.model.output_names)]
+        return "min" if name in losses else None
 
 
 def penalties_of(model: Model, hyper: HyperParameters | None) -> list[tuple[Variable, Adjustable]]:

@@ -6,11 +6,9 @@ at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 from mathnet.errors import GradientError, ShapeError
 from mathnet.graph.graph import Graph
@@ -20,8 +18,7 @@ from mathnet.graph.trace import Trace
 from mathnet.graph.tree import Structure
 from mathnet.model.accumulation import folded
 from mathnet.model.inputs import match
-from mathnet.model.objective import Ratio
-from mathnet.model.slots import slot
+from mathnet.model.ratio import Ratio
 from mathnet.model.updates import Updates
 from mathnet.store import Variable
 from mathnet.transform.gradient import gradient
@@ -45,48 +42,6 @@ class Signature(NamedTuple):
     @property
     def batch(self) -> int:
         return self.inputs[0].shape[0]
-
-
-class Sums:
-    """Running sums of an epoch, as slots: numerators and denominators of losses and metrics, penalties, steps."""
-
-    def __init__(self, losses: int, metrics: int) -> None:
-        self.losses = [(slot("loss sum"), slot("weight sum")) for _ in range(losses)]
-        self.metrics = [(slot("metric sum"), slot("weight sum")) for _ in range(metrics)]
-        self.penalty = slot("penalty sum")
-        self.steps = slot("step count")
-
-    @property
-    def slots(self) -> list[Variable]:
-        return [v for pair in (*self.losses, *self.metrics) for v in pair] + [self.penalty, self.steps]
-
-    def clear(self) -> None:
-        for variable in self.slots:
-            variable.array[...] = 0.0
-
-    def updates(
-        self, trace: Trace, losses: Sequence[Ratio], metrics: Sequence[Ratio], penalty: Tensor | None
-    ) -> list[tuple[Variable, Tensor]]:
-        pairs = [*zip(self.losses, losses), *zip(self.metrics, metrics)]
-        added: list[tuple[Variable, Tensor | float]] = []
-        for (numerator, denominator), ratio in pairs:
-            added += [(numerator, ratio.numerator), (denominator, ratio.denominator)]
-        if penalty is not None:
-            added.append((self.penalty, penalty))
-        added.append((self.steps, 1.0))
-        return [(variable, trace.read(variable) + _float64(value)) for variable, value in added]
-
-    def numbers(self) -> tuple[list[tuple[float, float]], list[tuple[float, float]], float]:
-        """(loss sums, metric sums, mean penalty)."""
-        losses, metrics = (
-            [(float(n.array), float(d.array)) for n, d in pairs] for pairs in (self.losses, self.metrics)
-        )
-        steps = float(self.steps.array)
-        return losses, metrics, float(self.penalty.array) / steps if steps else 0.0
-
-
-def _float64(value: Tensor | float) -> Tensor | float:
-    return FUNCTIONS["cast"](value, np.dtype(np.float64)) if isinstance(value, Tensor) else value
 
 
 class TracedLoss(NamedTuple):
@@ -145,7 +100,7 @@ def step_graph(trainer: Trainer, signature: Signature) -> Graph:
 
 def summed_updates(trainer: Trainer, trace: Trace, loss: TracedLoss) -> list[tuple[Variable, Tensor]]:
     """The sums of an epoch after a step."""
-    metrics = trainer.objective.metric_terms(trace, loss.outputs, loss.targets, loss.weight)
+    metrics = trainer.objective.metric_sums(trace, loss.outputs, loss.targets, loss.weight)
     return trainer.sums.updates(trace, loss.losses, metrics, loss.penalty)
 
 

@@ -22,6 +22,7 @@ from mathnet.model.calls import BoundCall, Recent
 from mathnet.model.clipping import Clipping
 from mathnet.model.definition import Definition, defined
 from mathnet.model.driven import Driven, DrivenCall, drives
+from mathnet.model.epoch_sums import EpochSums
 from mathnet.model.evaluate import Evaluator
 from mathnet.model.history import History
 from mathnet.model.inputs import match
@@ -32,7 +33,7 @@ from mathnet.model.predict import check_batch_size, check_rows
 from mathnet.model.rate_search import RateSearch
 from mathnet.model.refusals import checks_of, refused
 from mathnet.model.slots import HyperParameters, Scheduled, slot
-from mathnet.model.step import Signature, Sums, TracedLoss, step_graph, supervised
+from mathnet.model.step import Signature, TracedLoss, step_graph, supervised
 from mathnet.model.updates import Updates
 from mathnet.plan import Plan
 from mathnet.store import Variable
@@ -53,7 +54,7 @@ class Trainer:
     clip_norm: the largest global norm of the gradient, penalties included; longer ones are scaled down; clip_parameter_norm: the same
         for the gradient of each parameter; clip_value: the largest size of an element.  They act in the order value, parameter, all.
     seed: drives the order of rows, dropout and noise.
-    metrics: keys, metrics or functions (y_pred, y_true) → one value per example.
+    metrics: keys, metrics, or functions (y_pred, y_true) → one value per example, which is averaged.
     loss_weights: factors of the losses of several outputs.
     groups: settings of the optimizer that differ for some parameters, by patterns of their names:
         ``{"embedding/*": {"learning_rate": 1e-4}, "*/bias": {"weight_decay": 0.0}}``.  The first pattern that fits counts; ``hyper``
@@ -124,7 +125,7 @@ class Trainer:
         self.average = Average(names, variables, ema, swa, self.hyper) if averages else None
         self.scheduled = Scheduled(schedules, self.hyper)
         self.step_slot = slot("step")
-        self.sums = Sums(len(self.objective.loss_weights), len(self.objective.metrics))
+        self.sums = EpochSums(len(self.objective.loss_weights), self.objective.metrics)
         self.summed_epoch = -1  # the epoch that the sums belong to
         self.order = Order(self.seed)
         self.history = History()
@@ -383,7 +384,7 @@ class Trainer:
             class_weight, validation_freq, steps_per_epoch,
         )  # fmt: skip
 
-    def evaluate(self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = 256) -> dict[str, float]:
+    def evaluate(self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = 256) -> dict[str, Any]:
         """ "loss", "penalty" and metrics on data in inference mode."""
         if self.definition is not None:
             raise ArgumentError(
@@ -493,8 +494,7 @@ class Trainer:
     def named_slots(self) -> Mapping[str, Variable]:
         """Every scalar of the training by name; for checkpoints."""
         named = {f"hyper/{name}": self.hyper.slot(name) for name in self.hyper}
-        named.update({f"sum/{k}": variable for k, variable in enumerate(self.sums.slots)})
-        return {**named, "step": self.step_slot}
+        return {**named, **self.sums.named, "step": self.step_slot}
 
 
 def _checked_seed(seed: Any) -> int:

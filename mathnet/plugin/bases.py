@@ -1,4 +1,4 @@
-"""Base classes that plugins extend: Layer here, HostOp, KernelOp and Callback in their own files.  Layer calls are nodes of a graph."""
+"""Base classes that plugins extend: Layer here, HostOp, KernelOp, Callback and Metric in their own files.  Layer calls are graph nodes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,21 @@ from mathnet.plugin.callback import Callback
 from mathnet.plugin.host import current_runtime
 from mathnet.plugin.host_op import HostOp
 from mathnet.plugin.kernel_op import KernelOp
+from mathnet.plugin.metric import Metric
 from mathnet.plugin.records import Configured, record_of, snake_case
 from mathnet.store import Variable, allocate
 
-__all__ = ["LAYER_CALL", "Callback", "Configured", "HostOp", "KernelOp", "Layer", "LayerCall", "array_of"]
+__all__ = [
+    "LAYER_CALL",
+    "Callback",
+    "Configured",
+    "HostOp",
+    "KernelOp",
+    "Layer",
+    "LayerCall",
+    "Metric",
+    "array_of",
+]
 
 
 _reserve: ContextVar[Callable[[str, tuple[int, ...], np.dtype], None] | None] = ContextVar(

@@ -29,6 +29,7 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
         samples: Sequence[Sample] | Callable[[], Sequence[Sample]] = (),
         promises: tuple[str, ...] | str = (),
         upgrade: Callable[[dict[str, Any], int], dict[str, Any]] | None = None,
+        direction: str | None = None,
     ) -> Callable[[T], T]:
         if not isinstance(key, str):
             raise PluginError(
@@ -49,6 +50,7 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
                 samples=samples if callable(samples) else tuple(samples),
                 promises=(promises,) if isinstance(promises, str) else tuple(promises),
                 upgrade=upgrade,
+                direction=direction,
             )
             unknown = [argument for argument in record.static if argument not in record.settings]
             if unknown:
@@ -72,7 +74,8 @@ def _decorator(kind: str) -> Callable[..., Callable[[T], T]]:
     constants of a plan; samples: a list of ``mn.Sample``, or a function that returns one, with which the conformance kit tries the object;
     promises: properties that the kit proves, of
     {", ".join(record_type.known_promises) or "which this kind has none"}; upgrade: ``f(config, version)``, the settings that mean now what
-    ``config`` meant in that older version, for files that were written then.
+    ``config`` meant in that older version, for files that were written then; direction: of a metric, ``"max"`` when larger values are
+    better, or ``"min"``.
 
     Raises PluginError when the object cannot be {article} {kind}.
     """

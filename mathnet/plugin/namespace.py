@@ -52,7 +52,8 @@ def namespace(
         registry = current_runtime().registry
         record = registry.find_name(kind, name)
         if record is None:
-            raise AttributeError(f"mathnet.{plural} has no {name!r}{nearest(name, registry.names(kind))}")
+            hint = registry.elsewhere(kind, name) or nearest(name, registry.names(kind))
+            raise AttributeError(f"mathnet.{plural} has no {name!r}{hint}")
         return _attribute(record, name)
 
     def __dir__() -> list[str]:

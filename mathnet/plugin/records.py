@@ -51,7 +51,8 @@ class Record:
     gradient: ``"surrogate"`` declares a straight-through derivative; replaces: the distribution whose object of the same key
     gives way; yields: whether it gives way itself to any other object of its key; static: constructor arguments that are constants of a
     plan although they are floats; samples: ways to use it, or a function that returns them; promises: properties that the
-    conformance kit proves; upgrade: the settings of this version from those of an older one.
+    conformance kit proves; upgrade: the settings of this version from those of an older one; direction: of a metric, which values are
+    better, ``"max"`` or ``"min"``.
     """
 
     key: str
@@ -68,6 +69,7 @@ class Record:
     samples: Sequence[Sample] | Callable[[], Sequence[Sample]] = ()
     promises: tuple[str, ...] = ()
     upgrade: Callable[[dict[str, Any], int], dict[str, Any]] | None = None
+    direction: str | None = None
 
     kind: ClassVar[str]
     plural: ClassVar[str]
@@ -102,6 +104,11 @@ class Record:
                     f"@mn.{self.kind}({self.key!r}): unknown promise {promise!r}{nearest(promise, self.known_promises)}; "
                     f"this kind may promise {offered}"
                 )
+        if self.direction is not None and (self.kind != "metric" or self.direction not in ("max", "min")):
+            raise PluginError(
+                f"@mn.{self.kind}({self.key!r}): direction says which values of a metric are better, 'max' or 'min', "
+                f"not {self.direction!r}" + ("" if self.kind == "metric" else f"; a {self.kind} has none")
+            )
         self.check()
 
     @property
@@ -239,9 +246,11 @@ class LossRecord(Record):
 
 
 class MetricRecord(Record):
-    """``f(y_pred, y_true, **settings)`` → one value per example; averaged over examples with their weights."""
+    """``f(y_pred, y_true, **settings)`` → one value per example, averaged over examples with their weights; or a subclass of
+    mathnet.Metric, whose figure comes from sums over the examples.
+    """
 
-    kind, plural, arguments = "metric", "metrics", ("y_pred", "y_true")
+    kind, plural, arguments, base = "metric", "metrics", ("y_pred", "y_true"), ("Metric",)
 
 
 class ScheduleRecord(Record):
@@ -414,6 +423,13 @@ def record_of(obj: Any) -> Record | None:
 def record_of_instance(obj: Any) -> Record | None:
     """The record of an object in use: of a Configured, a decorated function, or the class of an instance."""
     return record_of(obj) or record_of(type(obj))
+
+
+def direction_of(metric: Any) -> str | None:
+    """Which values of a metric are better, "max" or "min"; None when it does not say."""
+    record = record_of_instance(metric)
+    declared = record.direction if record is not None else None
+    return declared or getattr(metric, "direction", None)
 
 
 def config_of(obj: Any) -> dict[str, Any]:

@@ -204,7 +204,21 @@ class Registry:
             return yielding
         known = self.keys(kind)
         shown = f"; known: {', '.join(known)}" if known else ""
-        raise UnknownKeyError(f"no {kind} is registered under {key!r}{nearest(key, known)}{shown}")
+        raise UnknownKeyError(
+            f"no {kind} is registered under {key!r}{self.elsewhere(kind, key) or nearest(key, known)}{shown}"
+        )
+
+    def elsewhere(self, kind: str, name: str) -> str:
+        """`` (there is a callback of that name: mn.callbacks.Plateau)`` when another kind has the key or name, or an empty string."""
+        for other in KINDS:
+            entry = (
+                next((e for e in self._all(other) if name in e.guessed_names), None)
+                if other != kind
+                else None
+            )
+            if entry is not None:
+                return f" (there is a {other} of that name: mn.{KINDS[other].plural}.{public_name(entry.record)})"
+        return ""
 
     def keys(self, kind: str) -> list[str]:
         """Every key of a kind, in alphabetical order; loads all plugins."""
@@ -279,7 +293,7 @@ class Registry:
 
     @staticmethod
     def _usable(record_type: type[Record], value: Any) -> bool:
-        if record_type.base:
+        if record_type.base and not record_type.arguments:
             from mathnet.plugin import bases
 
             base = tuple([getattr(bases, name) for name in record_type.base])
@@ -293,13 +307,16 @@ class Registry:
 
 
 def _expected(record_type: type[Record]) -> str:
-    if record_type.base:
-        return "an instance of " + " or ".join(f"mn.{name}" for name in record_type.base)
+    bases = " or ".join(f"mn.{name}" for name in record_type.base)
+    if bases and not record_type.arguments:
+        return f"an instance of {bases}"
     if record_type.methods:
         return "an object with " + ", or ".join(
             " and ".join(f"{m}()" for m in group) for group in record_type.methods
         )
-    return f"a function ({', '.join(record_type.arguments)})"
+    return f"a function ({', '.join(record_type.arguments)})" + (
+        f" or an instance of {bases}" if bases else ""
+    )
 
 
 def _fold(name: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mathnet.plugin.records import Sample
 from mathnet.testing.subject import Subject
-from mathnet.testing.trial import BY_ROWS, WHOLE, RowTrial, WholeTrial
+from mathnet.testing.trial import BY_ROWS, WHOLE, trial_of
 
 #: What every setting without a default is given, in turn.
 VALUES: tuple[Any, ...] = (3, 2, 0.25, 0.5, (2, 2), "{folder}/file")
@@ -81,7 +81,7 @@ def tried(subject: Subject, sample: Sample, folder: Path) -> None:
     if subject.kind not in (*BY_ROWS, *WHOLE):
         subject.make(sample, folder)
         return
-    trial = (RowTrial if subject.kind in BY_ROWS else WholeTrial)(subject, sample)
+    trial = trial_of(subject, sample)
     outputs = trial.run(trial.inputs("float64"))
     if not all(np.isfinite(y).all() for y in outputs if y.dtype.kind == "f"):
         raise ValueError("the outputs are not finite")

@@ -1,7 +1,7 @@
 """Trials: an object used in the way of one sample, as a function of arrays that the common checks can run.
 
-Objects that treat examples one by one (activations, layers, losses, metrics) run as models over a free batch size, the others
-(regularizers, constraints, operations) as traced functions.
+Objects that treat examples one by one (activations, layers, losses, metrics that are functions) run as models over a free batch size,
+the others (regularizers, constraints, operations, the sums of a ``mn.Metric``) as traced functions.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from mathnet.derivatives import grad
 from mathnet.functions import function
 from mathnet.graph.tree import flatten
 from mathnet.model import Input, Model
+from mathnet.plugin.metric import figure_of, sums_of
 from mathnet.plugin.records import Sample
 from mathnet.testing.subject import Subject
 
@@ -37,7 +38,8 @@ Leaves = list[np.ndarray]
 class Trial:
     """A subject and a sample; see the module."""
 
-    by_rows: bool
+    by_rows: bool  # axis 0 of the inputs runs over examples
+    per_example = True  # and of the outputs too, where it does
 
     def __init__(self, subject: Subject, sample: Sample) -> None:
         self.subject, self.sample = subject, sample
@@ -190,12 +192,48 @@ class WholeTrial(Trial):
         return call, [np.asarray(inputs[k], np.float64) for k in moving], [self.name(k) for k in moving]
 
 
+class SumsTrial(Trial):
+    """The sums of a ``mn.Metric``, of examples of weight 1 unless told otherwise."""
+
+    by_rows = True
+    per_example = False
+
+    def callable(self, dtype: str) -> Callable:
+        made = self.subject.make(self.sample)
+
+        def call(y_pred: Any, y_true: Any, weight: Any = None) -> Any:
+            return sums_of(made, y_pred, y_true, np.ones(y_pred.shape[:1]) if weight is None else weight)
+
+        return call
+
+    def run(self, inputs: Sequence[np.ndarray], threads: int = 1, fresh: bool = False) -> Leaves:
+        weight = () if len(inputs) > 2 else (np.ones(len(inputs[0])),)
+        with self.subject.entered(threads):
+            results = function(self.callable(""))(*inputs, *weight)
+        return [np.asarray(y) for y in flatten(results)[0]]
+
+    def figure(self, sums: Leaves) -> np.ndarray:
+        """What the metric makes of sums."""
+        return np.asarray(figure_of(self.subject.make(self.sample), sums))
+
+
+def trial_of(subject: Subject, sample: Sample) -> Any:
+    """The trial of one sample."""
+    if subject.kind == "metric" and subject.record.is_class:
+        return SumsTrial(subject, sample)
+    return (RowTrial if subject.kind in BY_ROWS else WholeTrial)(subject, sample)
+
+
 def trials(subject: Subject) -> list[Any]:
     """One trial per sample."""
     if "trials" not in subject.cache:
-        made = RowTrial if subject.kind in BY_ROWS else WholeTrial
-        subject.cache["trials"] = [made(subject, sample) for sample in subject.samples]
+        subject.cache["trials"] = [trial_of(subject, sample) for sample in subject.samples]
     return subject.cache["trials"]
+
+
+def row_trials(subject: Subject) -> list[Any]:
+    """The trials whose outputs have one row per example."""
+    return [trial for trial in trials(subject) if trial.per_example]
 
 
 def alone(items: list) -> Any:

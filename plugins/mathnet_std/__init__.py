@@ -153,7 +153,19 @@ def mathnet_losses() -> dict[str, str]:
 
 @mn.hookimpl
 def mathnet_metrics() -> dict[str, str]:
-    return _references("metrics", accuracy="accuracy", mse="mse", mae="mae")
+    averages = "accuracy binary_accuracy top_k_accuracy mse mae"
+    return {
+        **_references("metrics", **{key: key for key in averages.split()}),
+        **_references(
+            "classification_metrics",
+            precision="Precision",
+            recall="Recall",
+            f1="F1",
+            confusion_matrix="ConfusionMatrix",
+        ),
+        **_references("ranking_metrics", auc="AUC"),
+        **_references("regression_metrics", rmse="RMSE", r2="R2", perplexity="Perplexity"),
+    }
 
 
 @mn.hookimpl

@@ -30,6 +30,7 @@ def one(*inputs: Any, **config: Any) -> list[Sample]:
 
 #: Five examples each.
 LABELS = np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+CLASSES, BITS = np.array([0, 3, 2, 1, 1]), LABELS[:, 0]
 RATES = np.random.default_rng(4).uniform(0.5, 3.0, (5, 4))
 
 SAMPLES = {
@@ -130,6 +131,36 @@ SAMPLES = {
     "loss:dice": one((3,), LABELS),
     "loss:triplet": one((3, 4), ()),
     "loss:contrastive": one((2, 4), LABELS[:, 0], margin=3.0),
+    # ---- metrics ----
+    "metric:accuracy": [
+        Sample((4,), CLASSES),
+        Sample((3, 4), CLASSES[:, None] * [1, 0, 1]),
+        Sample((), BITS),
+    ],
+    "metric:binary_accuracy": one((3,), LABELS, threshold=0.3),
+    "metric:top_k_accuracy": [Sample((4,), CLASSES, k=2), Sample((4, 3), CLASSES[:, None] * [1, 0, 1], k=1)],
+    "metric:precision": [
+        Sample((3,), LABELS),
+        Sample((4,), CLASSES, average=None),
+        Sample((), BITS, average="macro", zero_division=1.0),
+    ],
+    "metric:recall": [
+        Sample((1,), BITS, threshold=0.4),
+        Sample((3, 4), CLASSES[:, None] * [1, 0, 1], average="weighted"),
+    ],
+    "metric:f1": [
+        Sample((), BITS),
+        Sample((4,), CLASSES, average="macro"),
+        Sample((4,), CLASSES, average="micro"),
+    ],
+    "metric:confusion_matrix": [Sample((4,), CLASSES), Sample((), BITS, normalize="true")],
+    "metric:auc": [Sample((3,), LABELS), Sample((1,), BITS, curve="pr", num_thresholds=20)],
+    "metric:rmse": [Sample((4, 2), (4, 2)), Sample((1,), ())],
+    "metric:r2": [Sample((3,), (3,)), Sample((2,), (2,), multioutput="raw_values")],
+    "metric:perplexity": [
+        Sample((4,), CLASSES),
+        Sample((3, 4), CLASSES[:, None] * [1, 0, 1], ignore_index=3),
+    ],
     "regularizer:orthogonal": [Sample((5, 4)), Sample((2, 3, 2))],
     "regularizer:spectral": [Sample((5, 4)), Sample((2, 3, 2))],
     "constraint:min_max": one((5, 4), min_value=0.5, max_value=1.5),

@@ -509,6 +509,43 @@ def one_number(y_pred, y_true):
     return mn.mean(mn.square(y_pred - y_true))
 
 
+@caught_by("sums_add_up")
+@mn.metric("mean_of_batches")
+class MeanOfBatches(mn.Metric):
+    """Divides in each batch."""
+
+    def sums(self, y_pred, y_true, weight):
+        return (mn.sum(weight * mn.abs(y_pred - y_true)[:, 0]) / mn.sum(weight),)
+
+    def result(self, mean):
+        return mean
+
+
+@caught_by("weights_are_repeats")
+@mn.metric("squared_weights")
+class SquaredWeights(mn.Metric):
+    """Weighs an example with the square of its weight."""
+
+    def sums(self, y_pred, y_true, weight):
+        weight = mn.square(weight)
+        return mn.sum(weight * mn.abs(y_pred - y_true)[:, 0]), mn.sum(weight)
+
+    def result(self, total, count):
+        return total / count
+
+
+@caught_by("zero_weights")
+@mn.metric("counts_rows")
+class CountsRows(mn.Metric):
+    """Divides by the number of rows, whatever their weights."""
+
+    def sums(self, y_pred, y_true, weight):
+        return mn.sum(weight * mn.abs(y_pred - y_true)[:, 0]), mn.sum(mn.ones_like(weight))
+
+    def result(self, total, count):
+        return total / count
+
+
 _turn = itertools.count()
 
 

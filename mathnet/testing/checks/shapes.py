@@ -14,13 +14,13 @@ from mathnet.graph.tree import flatten
 from mathnet.plugin.host_op import HostOp
 from mathnet.testing.subject import Subject
 from mathnet.testing.table import check, require, require_same
-from mathnet.testing.trial import BY_ROWS, ROWS, WHOLE, Trial, trials
+from mathnet.testing.trial import BY_ROWS, ROWS, WHOLE, Trial, row_trials, trials
 
 
 @check(*BY_ROWS)
 def shape_rule(subject: Subject) -> None:
     """The shapes that the graph promises for a free batch size are those that are computed for 5, 1 and 2 examples."""
-    for trial in trials(subject):
+    for trial in row_trials(subject):
         promised = [tensor.spec for tensor in trial.model().outputs]
         for rows in (ROWS, 1, 2):
             values = trial.run(trial.inputs(rows=rows))
@@ -68,7 +68,7 @@ def _host_results(subject: Subject, trial: Trial, inputs: list[np.ndarray]) -> N
 @check(*BY_ROWS)
 def zero_size(subject: Subject) -> None:
     """No examples in, no examples out."""
-    for trial in trials(subject):
+    for trial in row_trials(subject):
         for dtype in ("float32", "float64"):
             whole = trial.run(trial.inputs(dtype))
             for empty, full in zip(trial.run(trial.inputs(dtype, rows=0)), whole):
@@ -100,7 +100,7 @@ def zero_size_operands(subject: Subject) -> None:
 @check(*BY_ROWS)
 def batch_invariance(subject: Subject) -> None:
     """An example gives the same bits alone, in a batch, and in another order."""
-    for trial in trials(subject):
+    for trial in row_trials(subject):
         for dtype in ("float32", "float64"):
             inputs = trial.inputs(dtype)
             together = trial.run(inputs)

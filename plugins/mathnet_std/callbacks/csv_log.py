@@ -11,7 +11,9 @@ import mathnet as mn
 class CSVLog(mn.Callback):
     """Writes epoch, loss and metrics of every epoch to ``path`` as comma-separated values, with a header.
 
-    append: go on after what the file holds already (its header must be the same).  Raises OSError when the file cannot be written.
+    An array, such as of the metric confusion_matrix, takes a column for each element, ``confusion_matrix[0,1]``.
+    append: go on after what the file holds already (its header must be the same).
+    Raises OSError when the file cannot be written.
 
     >>> from pathlib import Path
     >>> import numpy as np, mathnet as mn
@@ -31,8 +33,9 @@ class CSVLog(mn.Callback):
         self._begun = goes_on and os.path.exists(self.path) and os.path.getsize(self.path) > 0
         self._restored = False
 
-    def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, float]) -> None:
-        names = ["epoch", *logs]
+    def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, Any]) -> None:
+        figures = self.columns(logs)
+        names = ["epoch", *figures]
         if self._begun:
             with open(self.path, newline="") as file:
                 header = next(csv.reader(file))
@@ -44,7 +47,7 @@ class CSVLog(mn.Callback):
             writer = csv.writer(file)
             if not self._begun:
                 writer.writerow(names)
-            writer.writerow([epoch, *(repr(float(value)) for value in logs.values())])
+            writer.writerow([epoch, *map(repr, figures.values())])
         self._begun = True
 
     def state(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import mathnet as mn
 
 @mn.callback("progress")
 class Progress(mn.Callback):
-    """Shows a bar with the running loss, and each epoch's figures, on standard error.
+    """Shows a bar with the running loss, and each epoch's figures, on standard error.  Figures that are arrays are left out.
 
     always: show it also where standard error is no terminal.
 
@@ -39,9 +39,10 @@ class Progress(mn.Callback):
         if self._bar is not None and self._bar.update(1):
             self._bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
 
-    def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, float]) -> None:
+    def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, Any]) -> None:
         if self._bar is not None:
-            self._bar.set_postfix_str(", ".join(f"{name} {value:.4g}" for name, value in logs.items()))
+            shown = [f"{name} {value:.4g}" for name, value in logs.items() if isinstance(value, float)]
+            self._bar.set_postfix_str(", ".join(shown))
         self._close()
 
     def on_train_end(self, trainer: Any) -> None:
