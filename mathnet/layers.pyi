@@ -51,6 +51,10 @@ from mathnet_std.layers.positions import RotaryEmbedding as RotaryEmbedding
 from mathnet_std.layers.recurrent import GRU as GRU
 from mathnet_std.layers.recurrent import LSTM as LSTM
 from mathnet_std.layers.recurrent import SimpleRNN as SimpleRNN
+from mathnet_std.layers.recurrent_cells import GRUCell as GRUCell
+from mathnet_std.layers.recurrent_cells import LSTMCell as LSTMCell
+from mathnet_std.layers.recurrent_cells import SimpleRNNCell as SimpleRNNCell
+from mathnet_std.layers.recurrent_cells import StackedRNNCells as StackedRNNCells
 from mathnet_std.layers.resizing import Cropping2D as Cropping2D
 from mathnet_std.layers.resizing import UpSampling2D as UpSampling2D
 from mathnet_std.layers.resizing import ZeroPad2D as ZeroPad2D

@@ -59,6 +59,13 @@ def mathnet_layers() -> dict[str, str]:
         **_references("layers.masking", masking="Masking"),
         **_references("layers.recurrent", simple_rnn="SimpleRNN", lstm="LSTM", gru="GRU"),
         **_references(
+            "layers.recurrent_cells",
+            simple_rnn_cell="SimpleRNNCell",
+            lstm_cell="LSTMCell",
+            gru_cell="GRUCell",
+            stacked_rnn_cells="StackedRNNCells",
+        ),
+        **_references(
             "layers.sequence_wrapping",
             rnn="RNN",
             bidirectional="Bidirectional",

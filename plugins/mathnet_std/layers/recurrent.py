@@ -4,59 +4,50 @@ from collections.abc import Callable
 from typing import Any
 
 import mathnet as mn
-from mathnet_std.activations import relu, sigmoid, tanh
+from mathnet_std.layers.recurrent_units import (
+    GRUUnit,
+    LSTMUnit,
+    RecurrentUnit,
+    SimpleUnit,
+    kept,
+    known,
+    scaled,
+)
+from mathnet_std.layers.stepping import counting, reversed_steps, sequence_of, walk
 
 
-def known(activation: Any) -> Any:
-    """The name of an activation of this package that recurrences have kernels for; any other one as it is."""
-    for function in (tanh, sigmoid, relu):
-        if activation == mn.activations.get(function):
-            return function.__name__
-    return activation
+class _Recurrent(RecurrentUnit):
+    """Common parts: states of several kinds, dropout, what is returned."""
 
-
-def reversed_steps(x: Any) -> Any:
-    """x (N, T, …) from its last step to its first; T may be unknown."""
-    if isinstance(x.shape[1], int):
-        return x[:, ::-1]
-    return mn.take(x, mn.sequence_positions(x.shape[1], reverse=True), axis=1)
-
-
-class _Recurrent(mn.Layer):
-    """Common parts: weights, states of several kinds, what is returned."""
-
-    gates: int
-    states = 1
     #: (x, initial states or none, mask, lengths and reverse) → all outputs, then the last states
     run: Callable[[Any, list, dict[str, Any]], Any]
 
     def __init__(
         self,
         units: int,
-        activation: Any = "tanh",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
+        activation: Any,
+        use_bias: bool,
+        kernel_initializer: Any,
+        recurrent_initializer: Any,
+        bias_initializer: Any,
+        kernel_regularizer: Any,
+        recurrent_regularizer: Any,
+        bias_regularizer: Any,
+        kernel_constraint: Any,
+        recurrent_constraint: Any,
+        bias_constraint: Any,
+        dropout: float,
+        recurrent_dropout: float,
+        return_sequences: bool,
+        return_state: bool,
+        go_backwards: bool,
+        stateful: bool,
     ) -> None:
-        if isinstance(units, bool) or not hasattr(units, "__index__") or units.__index__() < 1:
-            raise mn.ArgumentError(f"{type(self).__name__}: units must be a positive integer, not {units!r}")
-        self.units = units.__index__()
-        self.activation = mn.activations.get(activation)
-        self.use_bias = use_bias
-        self._kernel = (kernel_initializer, kernel_regularizer, kernel_constraint)
-        self._recurrent = (recurrent_initializer, recurrent_regularizer, recurrent_constraint)
-        self._bias = (bias_initializer, bias_regularizer, bias_constraint)
+        self._take(
+            units, activation, use_bias, (kernel_initializer, kernel_regularizer, kernel_constraint),
+            (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
+            (bias_initializer, bias_regularizer, bias_constraint), dropout, recurrent_dropout,
+        )  # fmt: skip
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.stateful = go_backwards, stateful
 
@@ -72,13 +63,10 @@ class _Recurrent(mn.Layer):
             raise mn.ShapeError(
                 f"the input must have the axes (batch, steps, features), but its shape is {tuple(shape)}"
             )
-        width = self.gates * self.units
-        self.kernel = self.param("kernel", (shape[2], width), *self._kernel)
-        self.recurrent_kernel = self.param("recurrent_kernel", (self.units, width), *self._recurrent)
-        self.bias = self.param("bias", (width,), *self._bias) if self.use_bias else None
+        self.make_weights(shape[2])
 
-    def call(self, x: Any, mask: Any = None, lengths: Any = None) -> Any:
-        x, *given = x if isinstance(x, (list, tuple)) else [x]
+    def call(self, x: Any, mask: Any = None, lengths: Any = None, training: bool = False) -> Any:
+        x, given = sequence_of(x)
         if given and len(given) != self.states:
             raise mn.ArgumentError(f"initial_state: {self.states} are wanted, but {len(given)} were given")
         memory = self.session if self.stateful else None
@@ -86,7 +74,14 @@ class _Recurrent(mn.Layer):
         if memory is not None and not given:
             shape = (x.shape[0], self.units)
             given = [memory.recall(self, name, shape, x.dtype) for name in names]
-        outputs, *last = self.run(x, given, {"mask": mask, "lengths": lengths, "reverse": self.go_backwards})
+        factors = kept(self.dropout, (x.shape[0], 1, x.shape[2]), x, training)
+        x = scaled(x, factors)
+        if training and self.recurrent_dropout:
+            outputs, *last = self._stepped(x, given, counting(x, mask, lengths))
+        else:
+            outputs, *last = self.run(
+                x, given, {"mask": mask, "lengths": lengths, "reverse": self.go_backwards}
+            )
         if memory is not None:
             for name, value in zip(names, last):
                 memory.recall(self, name, tuple(value.shape), value.dtype)
@@ -95,6 +90,21 @@ class _Recurrent(mn.Layer):
             outputs = reversed_steps(outputs)
         result = outputs if self.return_sequences else last[0]
         return [result, *last] if self.return_state else result
+
+    def _stepped(self, x: Any, states: list, mask: Any) -> list:
+        """``run`` with dropout of the states: one draw for all steps of a sequence."""
+        shape = (x.shape[0], self.units)
+        factors = kept(self.recurrent_dropout, shape, x, True)
+        if mask is not None:
+            x = mn.where(mn.expand_dims(mask, 2), x, 0.0)
+        states = states or [mn.zeros(shape, x.dtype) for _ in range(self.states)]
+
+        def step(given: Any, states: list) -> tuple[Any, list]:
+            new = self.step(given, states, factors)
+            return new[0], new
+
+        _, outputs, last = walk(step, self.inputs(x), states, self.units, mask, self.go_backwards)
+        return [outputs, *last]
 
 
 _SHAPES = """x (N, T, F) → the last output (N, U); with return_sequences=True all of them (N, T, U), with return_state=True a list of
@@ -107,6 +117,10 @@ _SHAPES = """x (N, T, F) → the last output (N, U); with return_sequences=True 
 
 _OTHERS = """use_bias, kernel_…, recurrent_… and bias_initializer, …_regularizer, …_constraint: of the weights; the recurrent kernel is
         orthogonal at first.
+    dropout, recurrent_dropout: in training the features of xₜ and of hₜ₋₁ are multiplied by 0 with these probabilities, else by
+        1/(1 − rate), before W and R: one draw for all steps of a sequence and all gates (Gal and Ghahramani, A Theoretically Grounded
+        Application of Dropout in Recurrent Neural Networks, 2016).  With recurrent_dropout a training step runs as a loop, several times
+        slower.
     return_sequences, return_state: see above.
     go_backwards: from the last step to the first; all outputs then come in that order (as in Keras).
     stateful: within ``model.session()`` a call starts with the states that the call before left; outside of a session, with zeros.
@@ -119,7 +133,7 @@ _OTHERS = """use_bias, kernel_…, recurrent_… and bias_initializer, …_regul
 
 
 @mn.layer("simple_rnn")
-class SimpleRNN(_Recurrent):
+class SimpleRNN(_Recurrent, SimpleUnit):
     __doc__ = f"""hₜ = activation(xₜ W + hₜ₋₁ R + b).
 
     {_SHAPES}    activation: key, object or function.
@@ -130,8 +144,6 @@ class SimpleRNN(_Recurrent):
     >>> mn.layers.SimpleRNN(8, return_sequences=True)(mn.Input((20, 3))).shape
     (batch, 20, 8)
     """
-
-    gates = 1
 
     def __init__(
         self,
@@ -147,6 +159,8 @@ class SimpleRNN(_Recurrent):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -156,7 +170,7 @@ class SimpleRNN(_Recurrent):
         super().__init__(
             units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
             recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint,
-            return_sequences, return_state, go_backwards, stateful,
+            dropout, recurrent_dropout, return_sequences, return_state, go_backwards, stateful,
         )  # fmt: skip
 
     def run(self, x: Any, states: list, settings: dict[str, Any]) -> Any:
@@ -166,7 +180,7 @@ class SimpleRNN(_Recurrent):
 
 
 @mn.layer("lstm")
-class LSTM(_Recurrent):
+class LSTM(_Recurrent, LSTMUnit):
     __doc__ = f"""Long short-term memory: (i, f, g, o) = xₜ W + hₜ₋₁ R + b;  cₜ = σ(f)·cₜ₋₁ + σ(i)·tanh(g);  hₜ = σ(o)·tanh(cₜ).
 
     {_SHAPES}    activation, recurrent_activation: what stands for tanh and for σ.
@@ -179,8 +193,6 @@ class LSTM(_Recurrent):
     >>> mn.layers.LSTM(8)(mn.Input((20, 3))).shape
     (batch, 8)
     """
-
-    gates, states = 4, 2
 
     def __init__(
         self,
@@ -198,6 +210,8 @@ class LSTM(_Recurrent):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -207,11 +221,9 @@ class LSTM(_Recurrent):
         super().__init__(
             units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
             recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint,
-            return_sequences, return_state, go_backwards, stateful,
+            dropout, recurrent_dropout, return_sequences, return_state, go_backwards, stateful,
         )  # fmt: skip
-        self.recurrent_activation = mn.activations.get(recurrent_activation)
-        if unit_forget_bias:
-            self._bias = (_ForgetBias(bias_initializer, self.units), *self._bias[1:])
+        self._take_gates(recurrent_activation, unit_forget_bias)
 
     def run(self, x: Any, states: list, settings: dict[str, Any]) -> Any:
         return mn.lstm(
@@ -220,20 +232,8 @@ class LSTM(_Recurrent):
         )  # fmt: skip
 
 
-class _ForgetBias:
-    """Initial biases with ones for the forget gate."""
-
-    def __init__(self, initializer: Any, units: int) -> None:
-        self.initializer, self.units = initializer, units
-
-    def __call__(self, shape: tuple, rng: Any) -> Any:
-        values = mn.initializers.get(self.initializer)(shape, rng)
-        values[self.units : 2 * self.units] = 1.0
-        return values
-
-
 @mn.layer("gru")
-class GRU(_Recurrent):
+class GRU(_Recurrent, GRUUnit):
     __doc__ = f"""Gated recurrent units: hₜ = (1 − z)·n + z·h with h = hₜ₋₁ and
 
     r = σ(xₜWᵣ + bᵣ + hRᵣ + dᵣ);  z = σ(xₜW_z + b_z + hR_z + d_z);  n = tanh(xₜWₙ + bₙ + r·(hRₙ + dₙ)).
@@ -248,8 +248,6 @@ class GRU(_Recurrent):
     >>> mn.layers.GRU(8)(mn.Input((20, 3))).shape
     (batch, 8)
     """
-
-    gates = 3
 
     def __init__(
         self,
@@ -266,6 +264,8 @@ class GRU(_Recurrent):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -276,15 +276,9 @@ class GRU(_Recurrent):
         super().__init__(
             units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
             recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint,
-            return_sequences, return_state, go_backwards, stateful,
+            dropout, recurrent_dropout, return_sequences, return_state, go_backwards, stateful,
         )  # fmt: skip
-        self.recurrent_activation = mn.activations.get(recurrent_activation)
-        self.reset_after = reset_after
-
-    def build(self, input_shape: Any) -> None:
-        super().build(input_shape)
-        both = self.use_bias and self.reset_after
-        self.recurrent_bias = self.param("recurrent_bias", (3 * self.units,), *self._bias) if both else None
+        self._take_gates(recurrent_activation, reset_after)
 
     def run(self, x: Any, states: list, settings: dict[str, Any]) -> Any:
         return mn.gru(

@@ -3,16 +3,18 @@
 from typing import Any
 
 import mathnet as mn
-from mathnet_std.layers.recurrent import reversed_steps
+from mathnet_std.layers.recurrent_cells import StackedRNNCells, output_size, state_sizes
+from mathnet_std.layers.stepping import counting, reversed_steps, sequence_of, walk
 
 
 @mn.layer("rnn")
 class RNN(mn.Layer):
-    """A cell of one's own, stepped over a sequence.
+    """A cell, stepped over a sequence: of one's own, or SimpleRNNCell, LSTMCell, GRUCell, or a list of cells, one above the other.
 
     cell: a Layer with ``state_size`` (int, or a tuple of ints for several states) and ``call(x, states)`` → (output, new states),
     where x is one step (N, F), states a list of (N, size) and the output (N, output_size): of the first state's size, unless the cell
-    has another ``output_size``.
+    has another ``output_size``.  A cell with a method ``for_sequence(shape, like, training)`` is given what that returns as ``shared=`` at
+    every step: values drawn once for each sequence, such as the factors of dropout; shape: (N, F), like: a tensor of the input's type.
     x (N, T, F) → the last output; with return_sequences=True all of them (N, T, …); with return_state=True a list of that and the last
     states.  go_backwards, stateful, and the call's initial_state, mask and lengths as in LSTM.
 
@@ -24,23 +26,22 @@ class RNN(mn.Layer):
     ...         return h, [h]
     >>> mn.layers.RNN(Leaky(), return_sequences=True)(mn.Input((20, 3))).shape
     (batch, 20, 3)
+    >>> mn.layers.RNN([mn.layers.LSTMCell(8), mn.layers.GRUCell(4)])(mn.Input((20, 3))).shape
+    (batch, 4)
     """
 
     def __init__(
         self,
-        cell: mn.Layer,
+        cell: Any,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
         stateful: bool = False,
         name: str | None = None,
     ) -> None:
-        size = getattr(cell, "state_size", None)
-        if not isinstance(cell, mn.Layer) or size is None:
-            raise mn.ArgumentError(f"RNN: cell must be a Layer with an attribute state_size, not {cell!r}")
-        self.cell = cell
-        self.sizes = tuple(size) if isinstance(size, (tuple, list)) else (size,)
-        self.output_size = getattr(cell, "output_size", self.sizes[0])
+        self.cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else cell
+        self.sizes = state_sizes("RNN", self.cell)
+        self.output_size = output_size(self.cell)
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.stateful = go_backwards, stateful
 
@@ -51,11 +52,7 @@ class RNN(mn.Layer):
         return super().__call__(x, *more, **keywords)
 
     def call(self, x: Any, mask: Any = None, lengths: Any = None, training: bool = False) -> Any:
-        x, *states = x if isinstance(x, (list, tuple)) else [x]
-        if x.ndim != 3:
-            raise mn.ShapeError(
-                f"the input must have the axes (batch, steps, features), but its shape is {tuple(x.shape)}"
-            )
+        x, states = sequence_of(x)
         if states and len(states) != len(self.sizes):
             raise mn.ArgumentError(
                 f"initial_state: {len(self.sizes)} are wanted, but {len(states)} were given"
@@ -66,30 +63,19 @@ class RNN(mn.Layer):
             states = [memory.recall(self, f"state{k}", shape, x.dtype) for k, shape in enumerate(shapes)]
         elif not states:
             states = [mn.zeros(shape, x.dtype) for shape in shapes]
-        if lengths is not None:
-            if mask is not None:
-                raise mn.ArgumentError("give mask or lengths, not both")
-            mask = mn.sequence_mask(lengths, x.shape[1])
+        shared = {}
+        if hasattr(self.cell, "for_sequence"):
+            shared = {"shared": self.cell.for_sequence((x.shape[0], x.shape[2]), x, training)}
 
-        count = len(states)
+        def step(item: Any, states: list) -> Any:
+            return self.cell(item, states=states, training=training, **shared)
 
-        def body(carry: list, items: Any) -> Any:
-            item, counts = items
-            output, new = self.cell(item, states=list(carry[:count]), training=training)
-            new = [*new, output] if isinstance(new, (list, tuple)) else [new, output]
-            if len(new) != count + 1:
-                raise mn.ShapeError(f"the cell was given {count} states and returned {len(new) - 1}")
-            if counts is not None:
-                counts = mn.expand_dims(counts, 1)
-                new = [mn.where(counts, after, before) for after, before in zip(new, carry)]
-                output = mn.where(counts, output, 0.0)
-            return new, output
-
-        # The last output that counts is carried along: where it stands differs from example to example.
-        start = [*states, mn.zeros((x.shape[0], self.output_size), x.dtype)]
-        (*last, output), outputs = mn.scan(body, start, (x, mask), axis=1, reverse=self.go_backwards)
+        output, outputs, last = walk(
+            step, x, states, self.output_size, counting(x, mask, lengths), self.go_backwards
+        )
         if memory is not None:
             for k, value in enumerate(last):
+                memory.recall(self, f"state{k}", tuple(value.shape), value.dtype)
                 memory.remember(self, f"state{k}", value)
         if self.return_sequences:
             output = reversed_steps(outputs) if self.go_backwards else outputs
@@ -104,8 +90,10 @@ class Bidirectional(mn.Layer):
     or None for a list of both.  backward_layer: the second layer, with go_backwards=True; by default a copy of the settings of the
     first.  Outputs of the second stand where their inputs stand.  With return_state=True a list of the joined output, the states of
     the first and those of the second; initial_state in the same order.  mask and lengths as in LSTM.
-    A mirror image cannot be continued, so there is no stateful form.
-    Source: Schuster and Paliwal, Bidirectional Recurrent Neural Networks, 1997.
+    With stateful=True in ``layer``, within ``model.session()`` the first layer goes on from call to call; the second one, which comes from
+    the other end, sees each call alone (Keras lets it start where it ended in the call before).
+    Sources: Schuster and Paliwal, Bidirectional Recurrent Neural Networks, 1997; Zhang et al., Highway LSTM RNNs for Distant Speech
+    Recognition, 2016, for parts of sequences.
 
     >>> import mathnet as mn
     >>> mn.layers.Bidirectional(mn.layers.LSTM(8, return_sequences=True))(mn.Input((20, 3))).shape
@@ -138,9 +126,9 @@ class Bidirectional(mn.Layer):
         for argument in ("return_sequences", "return_state"):
             if getattr(self.forward, argument) != getattr(self.backward, argument):
                 raise mn.ArgumentError(f"Bidirectional: both layers need the same {argument}")
-        if self.forward.stateful or self.backward.stateful:
+        if (self.forward if self.forward.go_backwards else self.backward).stateful:
             raise mn.ArgumentError(
-                "Bidirectional: the layers cannot be stateful, because one of them starts at the end"
+                "Bidirectional: the layer with go_backwards=True cannot be stateful, because it comes from the end that is still to come"
             )
 
     def __call__(self, x: Any, *more: Any, initial_state: Any = None, **keywords: Any) -> Any:
@@ -176,12 +164,16 @@ class Bidirectional(mn.Layer):
 
 
 def _mirrored(layer: Any) -> Any:
-    """A layer of the same settings that reads in the other direction; a cell within is made anew."""
-    config = {**layer.config, "go_backwards": not layer.go_backwards, "name": None}
-    if isinstance(config.get("cell"), mn.Layer):
-        cell = config["cell"]
-        config["cell"] = type(cell)(**cell.config)
-    return type(layer)(**config)
+    """A layer of the same settings that reads in the other direction; cells within are made anew."""
+    config = {key: _anew(value) for key, value in layer.config.items()}
+    return type(layer)(**{**config, "go_backwards": not layer.go_backwards, "stateful": False, "name": None})
+
+
+def _anew(setting: Any) -> Any:
+    """A setting with its layers made once more."""
+    if isinstance(setting, mn.Layer):
+        return type(setting)(**{key: _anew(value) for key, value in setting.config.items()})
+    return [_anew(item) for item in setting] if isinstance(setting, (list, tuple)) else setting
 
 
 @mn.layer("time_distributed")
