@@ -34,6 +34,7 @@ include "families/convolution/conv2d_backward_weight.pxi"
 include "families/convolution/winograd_tiles.pxi"
 include "families/convolution/winograd.pxi"
 include "families/convolution/winograd_backward_weight.pxi"
+include "families/convolution/row_winograd.pxi"
 include "families/recurrent/recurrence.pxi"
 include "families/recurrent/gates.pxi"
 include "families/recurrent/recurrent_forward.pxi"
@@ -58,6 +59,7 @@ register_batch_norm()
 register_pooling()
 register_conv2d()
 register_winograd()
+register_row_winograd()
 register_recurrent_forward()
 register_recurrent_backward()
 register_direct()

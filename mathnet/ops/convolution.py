@@ -87,6 +87,7 @@ class Convolution(Op):
             ((2, 5, 4, 4), (3, 5, 1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
             ((2, 16, 5, 7), (17, 16, 3, 3), (1, 1), ((1, 1), (0, 2)), (1, 1), 1),
             ((1, 32, 9, 6), (32, 32, 3, 3), (2, 2), ((1, 1), (0, 1)), (1, 1), 1),
+            ((2, 2, 3, 30), (16, 2, 3, 7), (1, 2), ((1, 1), (2, 3)), (1, 1), 1),
         ]:
             attrs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
             result.append(self.sample(rng.uniform(-1, 1, x_shape), rng.uniform(-1, 1, w_shape), attrs))

@@ -1,9 +1,10 @@
 """Which kernel runs a convolution.
 
-    3×3, stride 1, at least 16 channels in and out    winograd_…    tiles of 4×4 outputs for 36 products in place of 144
-    3×3, stride 2, at least 32 channels in and out    winograd_…    the same by phases of the stride, for 81 products
-    one input channel for each group                  direct_…      no matrix: vectors along the rows of the picture
-    everything else                                   conv2d_…      implicit matrix product
+    3×3, stride 1, at least 16 channels in and out    winograd_…        tiles of 4×4 outputs for 36 products in place of 144
+    3×3, stride 2, at least 32 channels in and out    winograd_…        the same by phases of the stride, for 81 products
+    one input channel for each group                  direct_…          no matrix: vectors along the rows of the picture
+    wide kernels or few channels, forward             row_winograd_…    tiles of 4 outputs along the rows alone
+    everything else                                   conv2d_…          implicit matrix product
 
 The choice follows from the shape of the layer alone: channels, kernel, stride, dilation, groups and the size of the picture.
 The number of examples and of threads plays no part, so one example has the same bits alone and in any batch.  ``plan.explain()``
@@ -19,6 +20,11 @@ WINOGRAD_CHANNELS = {1: 16, 2: 32}
 DIRECT_FILTERS = 8  # of a group; with more, a matrix product reads each pixel less often
 DIRECT_TAPS = 25  # backward: with more, and many filters, the sums leave the registers too often
 
+# Of tiles along the rows alone: filters, tiles of a row, and the longest sums of products, beyond which rows outgrow the caches.
+ROW_FILTERS, ROW_TILES, ROW_SUMS = 16, 4, 512
+# Direct products of a tile of 4 outputs that its transforms and slower products, by this factor, must save.
+ROW_SAVING, ROW_FACTOR = 45, 1.13
+
 # Weights by input channels up to which a frozen model keeps them transformed, four times as large: more are transformed
 # in the cache faster than they are read from memory.
 KEPT_WEIGHTS = 128 * 128
@@ -33,6 +39,8 @@ def kernel_of(part: str, fields: Mapping[str, int], exact: bool = False) -> str:
         return f"winograd_{part}"
     if _fits_direct(part, fields):
         return f"direct_{part}"
+    if part == "forward" and not exact and _fits_rows(fields):
+        return f"row_winograd_{part}"
     return f"conv2d_{part}"
 
 
@@ -63,6 +71,32 @@ def _products(size: int, stride: int) -> int:
     """Products along one axis of the tiles that cover ``size`` outputs: of each tile of 4, and of 3."""
     four, three = (6, 5) if stride == 1 else (9, 7)
     return min(four * -(-max(size - 3 * threes, 0) // 4) + three * threes for threes in range(4))
+
+
+def _fits_rows(f: Mapping[str, int]) -> bool:
+    """Tiles along the rows save enough products: of wide kernels, or of first layers with their few channels.
+
+    One-dimensional convolutions, whose kernels have one row, stay direct: those over time must not mix what follows into what was.
+    """
+    filters, taps, tiles = f["o"] // f["groups"], f["c"] // f["groups"] * f["kh"], -(-f["out_w"] // 4)
+    if (
+        f["kh"] == 1
+        or f["dilation_h"] != 1
+        or f["dilation_w"] != 1
+        or filters < ROW_FILTERS
+        or tiles < ROW_TILES
+    ):
+        return False
+    parts = {
+        r: min(f["stride_w"], f["kw"]) * -(-f["kw"] // (f["stride_w"] * r)) for r in (3, 4)
+    }  # by taps of a part
+    if max(parts.values()) * taps > ROW_SUMS:
+        return False
+    products = min((r + 3) * count for r, count in parts.items()) * taps
+    whole = (
+        4 * tiles / f["out_w"] * ROW_FILTERS * -(-filters // ROW_FILTERS) / filters
+    )  # tiles and panels end with zeros
+    return 4 * taps * f["kw"] - ROW_FACTOR * whole * products >= ROW_SAVING
 
 
 def keeps_transformed(kernel: str, fields: Mapping[str, int]) -> bool:

@@ -43,7 +43,7 @@ def test_winograd_for_3x3_kernels_with_enough_channels(part, layer):
         {"kernel": (1, 1)},
         {"kernel": (3, 5)},
         {"dilation": (2, 2)},
-        {"h": 1, "w": 100},
+        {"h": 1, "w": 12},
         {"stride": (2, 2), "c": 31, "o": 64},
         {"stride": (1, 2), "c": 64, "o": 64},
         {"stride": (3, 3), "c": 64, "o": 64},
@@ -65,6 +65,39 @@ def test_the_implicit_matrix_product_for_the_rest(part, layer):
 )
 def test_no_matrix_where_every_channel_is_alone(part, layer):
     assert kernel_of(part, fields(**layer)) == f"direct_{part}"
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"c": 3, "o": 64, "h": 224, "w": 224, "kernel": (7, 7), "stride": (2, 2)},
+        {"c": 3, "o": 32, "h": 64, "w": 64, "kernel": (11, 11), "stride": (4, 4)},
+        {"c": 3, "o": 64, "h": 32, "w": 32},
+        {"c": 12, "o": 64, "groups": 2, "h": 32, "w": 32, "kernel": (5, 5)},
+    ],
+)
+def test_tiles_along_the_rows_for_first_layers_and_wide_kernels_forward(layer):
+    assert kernel_of("forward", fields(**layer)) == "row_winograd_forward"
+    for part in PARTS:
+        assert kernel_of(part, fields(**layer), exact=True) == f"conv2d_{part}"
+    assert kernel_of("backward_weight", fields(**layer)) == "conv2d_backward_weight"
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"kernel": (1, 7), "h": 1, "w": 256},
+        {"kernel": (7, 1), "c": 3, "h": 64, "w": 64},
+        {"kernel": (7, 7), "c": 3, "o": 15, "h": 64, "w": 64},
+        {"kernel": (7, 7), "c": 3, "h": 64, "w": 12},
+        {"kernel": (7, 7), "c": 3, "h": 64, "w": 64, "dilation": (2, 2)},
+        {"kernel": (7, 7), "c": 200, "h": 64, "w": 64},
+        {"stride": (2, 2), "c": 3, "h": 64, "w": 64},
+        {"c": 3, "o": 17, "h": 64, "w": 64},
+    ],
+)
+def test_no_tiles_along_the_rows_where_they_do_not_pay(layer):
+    assert kernel_of("forward", fields(**layer)) == "conv2d_forward"
 
 
 def test_a_first_layer_of_one_channel_is_a_matrix_product_forward():
