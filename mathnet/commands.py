@@ -18,6 +18,7 @@ from mathnet.data.reading import DataSet, read
 from mathnet.errors import nearest
 from mathnet.model import files
 from mathnet.plugin.host import current_runtime
+from mathnet.study.signature import signature
 
 
 class Trained(NamedTuple):
@@ -164,18 +165,44 @@ def evaluate(file: Path, data: Path, target: str | None = None) -> dict[str, flo
 
 
 def operations() -> list[dict[str, Any]]:
-    """Every public operation: name, formula, and the highest order of derivative that holds ("any", 1 or 0)."""
+    """Every public operation: name, formula, and the highest order of derivative that holds ("any", 1 or 0).
+
+    Those of ``mn``, of ``mn.linalg`` and ``mn.random`` under names such as ``linalg.inv``, and what plugins register, as ``ops.<key>``.
+    """
     import mathnet.ops  # noqa: F401
     from mathnet.graph.op import FUNCTIONS, OPS
 
-    rows = []
-    for name in sorted(FUNCTIONS):
-        op = OPS.get(name)
-        doc = (FUNCTIONS[name].__doc__ or "").strip().split("\n")[0]
-        rows.append(
-            {"name": name, "formula": op.formula if op else "", "derivatives": _order(op), "summary": doc}
-        )
+    rows = [_row(name, name, FUNCTIONS[name], _order(OPS.get(name))) for name in sorted(FUNCTIONS)]
+    for name in mn.linalg.__all__:
+        function = getattr(mn.linalg, name)
+        if not inspect.isclass(function):
+            traced = hasattr(function, "__wrapped__")  # the others take arrays only
+            rows.append(_row(f"linalg.{name}", name, function, _order(OPS.get(name)) if traced else "0"))
+    rows += [
+        _row(f"random.{name}", f"random_{name}", getattr(mn.random, name), "0") for name in mn.random.__all__
+    ]
+    registry = current_runtime().registry
+    for key in registry.keys("op"):
+        record = registry.find("op", key)
+        rows.append(_row(f"ops.{key}", "", record.object, _plugin_order(record.object)))
     return rows
+
+
+def _plugin_order(op: Any) -> str:
+    if not inspect.isclass(op):
+        return "any"  # made of other operations
+    if getattr(op, "vjp", None) is None:
+        return "0"
+    return "1" if issubclass(op, mn.HostOp) else "any"
+
+
+def _row(name: str, op: str, function: Any, derivatives: str) -> dict[str, Any]:
+    from mathnet.graph.op import OPS
+
+    formula = OPS[op].formula if op in OPS else ""
+    doc = inspect.getdoc(function) or ""
+    summary = " ".join(doc.split("\n\n")[0].split())
+    return {"name": name, "formula": formula, "derivatives": derivatives, "summary": summary}
 
 
 def _order(op: Any) -> str:
@@ -254,13 +281,12 @@ def explain(key: str) -> list[str]:
             record = registry.find(kind, key)
             version = f" {record.distribution_version}" if record.distribution_version else ""
             title = f"{kind} {key!r}: {record.object.__name__} of {record.distribution}{version} ({record.module})"
-            settings = ", ".join(record.settings)
             found.append(
                 "\n".join(
                     [
                         title,
                         inspect.getdoc(record.object) or "",
-                        *([f"settings: {settings}"] * bool(settings)),
+                        f"call: {signature(record)}",
                     ]
                 )
             )

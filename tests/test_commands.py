@@ -109,11 +109,43 @@ def test_numbers_as_targets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_ops_lists_every_public_operation(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ops", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert {"add", "conv2d", "matmul", "softmax", "cross_entropy"} <= rows.keys()
+    assert {
+        "add",
+        "conv2d",
+        "matmul",
+        "softmax",
+        "cross_entropy",
+        "linalg.svd",
+        "random.normal",
+    } <= rows.keys()
+    assert rows["linalg.inv"]["derivatives"] == "any" and rows["linalg.eigs"]["derivatives"] == "0"
     assert rows["tanh"]["derivatives"] == "any" and rows["argmax"]["derivatives"] in ("0", "any")
     assert all(row["summary"] for row in rows.values())
     assert main(["ops"]) == 0
     assert "conv2d" in capsys.readouterr().out
+
+
+def test_ops_lists_what_plugins_bring() -> None:
+    @mn.op("thrice_of_a_plugin")
+    def thrice(x):
+        """3x."""
+        return 3.0 * x
+
+    @mn.op("halved_of_a_plugin")
+    class Halved(mn.HostOp):
+        """x/2."""
+
+        def shape(self, x):
+            return x.shape
+
+        def forward(self, x):
+            return x / 2.0
+
+    with mn.Runtime(plugins=[thrice, Halved], autoload=False):
+        rows = {row["name"]: row for row in commands.operations()}
+    assert rows["ops.thrice_of_a_plugin"]["derivatives"] == "any"
+    assert rows["ops.halved_of_a_plugin"]["derivatives"] == "0"
+    assert rows["ops.halved_of_a_plugin"]["summary"] == "x/2."
 
 
 @pytest.mark.parametrize(
@@ -152,7 +184,7 @@ def test_wrong_command_lines(arguments: list[str]) -> None:
 def test_explain_names_every_kind_of_that_key() -> None:
     texts = commands.explain("normal")
     assert [text.split(" ", 1)[0] for text in texts] == ["initializer", "distribution"]
-    assert "settings: loc, scale" in texts[1]
+    assert "call: mn.distributions.Normal(loc=0.0, scale=1.0)" in texts[1]
     (gelu,) = [text for text in commands.explain("gelu") if text.startswith("operation")]
     assert "derivatives: any" in gelu
 

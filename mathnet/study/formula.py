@@ -88,7 +88,7 @@ def formula(what: str | Callable[[Tensor], Tensor]) -> Formula:
         slope = (
             gradient([y], [constant(1.0, FLOAT)], [x])[0] if isinstance(y, Tensor) and y.shape == () else None
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise ArgumentError(f"formula: {name!r} is no function of one number ({error})") from error
     if not isinstance(y, Tensor) or y.shape != ():
         raise ArgumentError(f"formula: {name!r} does not give one number for one number")
