@@ -18,7 +18,7 @@ _HOMES = {
     "mathnet.derivatives": "custom_vjp grad hessian hvp jacobian jvp linearize scan value_and_grad vhp vjp",
     "mathnet.errors": (
         "ArgumentError CheckError DTypeError DataError FileFormatError GradientError GraphError MathnetError "
-        "PluginError PluginWarning ShapeError UnknownKeyError"
+        "PluginError PluginWarning ShapeError TrainingWarning UnknownKeyError"
     ),
     "mathnet.estimation": "Estimate expectation expectation_gradient",
     "mathnet.functions": "function",

@@ -31,6 +31,7 @@ from mathnet.errors import MathnetError as MathnetError
 from mathnet.errors import PluginError as PluginError
 from mathnet.errors import PluginWarning as PluginWarning
 from mathnet.errors import ShapeError as ShapeError
+from mathnet.errors import TrainingWarning as TrainingWarning
 from mathnet.errors import UnknownKeyError as UnknownKeyError
 from mathnet.estimation import Estimate as Estimate
 from mathnet.estimation import expectation as expectation

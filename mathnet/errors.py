@@ -62,6 +62,10 @@ class PluginWarning(UserWarning):
     """A plugin could not be used; everything else goes on."""
 
 
+class TrainingWarning(UserWarning):
+    """A training goes on, but something is wrong with it, such as gradients that vanish."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`` (did you mean 'x'?)`` for the names in ``known`` nearest to ``name``, or an empty string."""
     found = difflib.get_close_matches(str(name), [str(k) for k in known], n=3, cutoff=0.55)

@@ -98,6 +98,11 @@ class Driven:
                     f"{self.label} is a driver, which evaluates loss and gradient itself: {name} cannot be used with it"
                 )
 
+    @property
+    def parameters(self) -> list[tuple[str, Variable]]:
+        """The trained parameters with their names."""
+        return [(piece.name, piece.variable) for piece in self.pieces]
+
     def theta(self) -> np.ndarray:
         """The parameters as they are, one flat array of float64."""
         return np.concatenate([p.variable.array.astype(np.float64).ravel() for p in self.pieces])
@@ -310,6 +315,9 @@ class DrivenCall:
             ]
             if trainer.average is not None:
                 updates += trainer.average.trace(trace, updates, step)
+            if trainer.gradient_norms is not None:
+                slopes = _slopes(loss.total, [trace.read(piece.variable) for piece in driven.pieces])
+                updates += trainer.gradient_norms.trace(trace, slopes, None)
             updates += [*zip(driven.named_state.values(), state), *trace.updates.items()]
             updates.append((trainer.step_slot, step + 1.0))
             if self._signature.summed:

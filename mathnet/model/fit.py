@@ -111,7 +111,7 @@ def fit(
                 logs.update({f"val_{name}": value for name, value in found.items()})
             for name, value in logs.items():
                 trainer.history.setdefault(name, []).append(value)
-            for callback in listed:
+            for callback in sorted(listed, key=lambda c: bool(c.last)):
                 with blamed(callback, "on_epoch_end"):
                     callback.on_epoch_end(trainer, epoch, logs)
             if trainer.stop_training:

@@ -131,6 +131,8 @@ def training_updates(trainer: Trainer, trace: Trace, loss: TracedLoss) -> list[t
     if all(g is None for g in gradients):
         raise GradientError("the loss does not depend on any trainable weight, so there is nothing to train")
     with site_of(None):
+        norms = trainer.gradient_norms
+        watched = [] if norms is None else norms.trace(trace, gradients, due)
         gradients = trainer.clipping.clipped(trace, gradients)
         updates = trainer.updates.trace(trace, gradients, number)
         if trainer.average is not None:
@@ -138,6 +140,6 @@ def training_updates(trainer: Trainer, trace: Trace, loss: TracedLoss) -> list[t
         if due is not None:
             where = FUNCTIONS["where"]
             updates = [(v, where(due, new, trace.read(v))) for v, new in updates]
-    updates += [*summed, *trainer.scheduled.updates, *trace.updates.items()]
+    updates += [*summed, *watched, *trainer.scheduled.updates, *trace.updates.items()]
     updates.append((trainer.step_slot, step + 1.0))
     return updates

@@ -24,6 +24,7 @@ from mathnet.model.definition import Definition, defined
 from mathnet.model.driven import Driven, DrivenCall, drives
 from mathnet.model.epoch_sums import EpochSums
 from mathnet.model.evaluate import Evaluator
+from mathnet.model.gradient_norms import GradientNorms
 from mathnet.model.history import History
 from mathnet.model.inputs import match
 from mathnet.model.model import Model
@@ -131,6 +132,7 @@ class Trainer:
         self.history = History()
         self.callbacks: list[Any] = []
         self.callback_state: list[dict[str, Any]] = []  # restored, for callbacks that fit is given later
+        self.gradient_norms: GradientNorms | None = None  # kept from watch_gradients on
         self.stop_training = False
         self.validated = False  # whether fit evaluated validation data in the latest epoch
         self.steps_per_epoch: int | None = None
@@ -392,8 +394,24 @@ class Trainer:
             )
         return self.evaluator.run(x, y, sample_weight, batch_size)
 
+    def direction(self, name: str) -> str | None:
+        """Which values of a figure in logs and history are better: "min" for losses, "max" or "min" where a metric says so, else None."""
+        return self.objective.direction(name)
+
     def predict(self, x: Any, batch_size: int = 256) -> Any:
         return self.model.predict(x, batch_size)
+
+    # ---- gradients ----------------------------------------------------------------------------------------------------
+    def watch_gradients(self) -> GradientNorms:
+        """From now on each step notes the norms of the gradients, before clipping; returns where they are found.
+
+        The first call makes new plans.
+        """
+        if self.gradient_norms is None:
+            self.gradient_norms = GradientNorms(self.updates.parameters)
+            self._bound.clear()
+            self._call = self._rebind
+        return self.gradient_norms
 
     # ---- averaged weights ---------------------------------------------------------------------------------------------
     def averaged_model(self) -> Model:

@@ -177,6 +177,11 @@ class Updates:
                     named[f"{trained.name}/{leaf}"] = variable
         return named
 
+    @property
+    def parameters(self) -> list[tuple[str, Variable]]:
+        """The trained parameters with their names."""
+        return [(trained.name, trained.variable) for trained in self.trained]
+
     # ---- tracing -------------------------------------------------------------------------------------------------------
     def trace(
         self, trace: Trace, gradients: Sequence[Tensor | None], step: Tensor

@@ -25,6 +25,8 @@ class Callback:
 
     #: False: ``on_step_end`` may come a little later, for several steps in a row, so that steps run without returning to Python.
     every_step: bool = True
+    #: True: its ``on_epoch_end`` comes after those of the others, so that a checkpoint which it writes holds what they decided.
+    last: bool = False
 
     def on_train_begin(self, trainer: Any) -> None:
         """Before the first epoch."""

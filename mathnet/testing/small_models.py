@@ -51,9 +51,10 @@ def squares(y_pred: Any, y_true: Any) -> Any:
 
 
 class Descent:
-    """θ − 0.01 g."""
+    """θ − η g."""
 
-    learning_rate = 0.01
+    def __init__(self, learning_rate: float = 0.01) -> None:
+        self.learning_rate = learning_rate
 
     def init(self, param: Any) -> dict[str, Any]:
         return {}

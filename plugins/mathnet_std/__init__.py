@@ -238,6 +238,10 @@ def mathnet_callbacks() -> dict[str, str]:
         **_references("callbacks.progress", progress="Progress"),
         **_references("callbacks.terminate_on_nan", terminate_on_nan="TerminateOnNaN"),
         **_references("callbacks.csv_log", csv_log="CSVLog"),
+        **_references("callbacks.checkpoint", checkpoint="Checkpoint"),
+        **_references("callbacks.schedule", schedule="Schedule"),
+        **_references("callbacks.plateau", plateau="Plateau"),
+        **_references("callbacks.gradient_monitor", gradient_monitor="GradientMonitor"),
     }
 
 

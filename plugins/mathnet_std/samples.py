@@ -174,6 +174,12 @@ SAMPLES = {
     "regularizer:orthogonal": [Sample((5, 4)), Sample((2, 3, 2))],
     "regularizer:spectral": [Sample((5, 4)), Sample((2, 3, 2))],
     "constraint:min_max": one((5, 4), min_value=0.5, max_value=1.5),
+    # ---- callbacks ----
+    "callback:checkpoint": [
+        Sample(path="{folder}/run.ckpt", monitor="val_loss", save_best_only=True),
+        Sample(path="{folder}/models/best.mathnet", content="model", keep=2),
+    ],
+    "callback:schedule": one(schedule="exponential"),
     # ---- optimizers ----
     "optimizer:radam": one(learning_rate=2e-3, beta2=0.9),  # its first steps are as long as the gradient
     # ---- distributions ----

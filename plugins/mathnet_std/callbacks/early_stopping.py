@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 import mathnet as mn
+from mathnet_std.callbacks.monitoring import Monitor
 
 
 @mn.callback("early_stopping")
@@ -17,7 +18,8 @@ class EarlyStopping(mn.Callback):
     monitor: a name in the history; None: "val_loss", or "loss" without validation data.
     patience: epochs without improvement that are borne (of those with validation, when that is monitored).
     min_delta: what counts as an improvement.
-    mode: "min", "max", or "auto" (max for accuracies, else min).
+    mode: "min", "max", or "auto": what a metric says of itself (accuracy, f1, auc: max), min for losses; of a metric that says nothing
+        max when its name ends with "accuracy", else min.
     restore_best: whether the model gets back the weights of its best epoch when training ends.
 
     >>> import mathnet as mn
@@ -34,8 +36,7 @@ class EarlyStopping(mn.Callback):
     ) -> None:
         if isinstance(patience, bool) or not isinstance(patience, int) or patience < 0:
             raise mn.ArgumentError(f"EarlyStopping: patience must be an integer from 0, not {patience!r}")
-        if mode not in ("auto", "min", "max"):
-            raise mn.ArgumentError(f"EarlyStopping: mode must be 'auto', 'min' or 'max', not {mode!r}")
+        self._monitor = Monitor("EarlyStopping", monitor, mode)
         self.monitor, self.patience, self.min_delta, self.mode = monitor, patience, abs(min_delta), mode
         self.restore_best = restore_best
         self._restored = False
@@ -52,18 +53,11 @@ class EarlyStopping(mn.Callback):
             self._forget()
         self._restored = False
 
-    def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, float]) -> None:
-        name = self.monitor or ("val_loss" if "val_loss" in logs else "loss")
-        if name not in logs:
-            raise mn.ArgumentError(
-                f"EarlyStopping: there is no {name!r} to monitor; the history has {', '.join(logs)}"
-            )
-        if name.startswith("val_") and not getattr(trainer, "validated", True):
-            return  # validation_freq leaves this epoch out
-        value = logs[name]
-        larger = self.mode == "max" or (self.mode == "auto" and name.endswith("accuracy"))
-        gain = value - self.best if larger else self.best - value
-        if (self.best_epoch is None and not math.isnan(value)) or gain > self.min_delta:
+    def on_epoch_end(self, trainer: Any, epoch: int, logs: dict[str, Any]) -> None:
+        value = self._monitor.value(trainer, logs)
+        if value is None:
+            return
+        if self._monitor.gain(trainer, logs, self.best) > self.min_delta:
             self.best, self.best_epoch, self._waited = value, epoch, 0
             if self.restore_best:
                 self._weights = {key: np.array(array) for key, array in _weights(trainer.model).items()}
