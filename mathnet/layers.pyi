@@ -22,6 +22,7 @@ from mathnet_std.layers.einsum_dense import EinsumDense as EinsumDense
 from mathnet_std.layers.embedding import Embedding as Embedding
 from mathnet_std.layers.learned_activations import GumbelSoftmax as GumbelSoftmax
 from mathnet_std.layers.learned_activations import PReLU as PReLU
+from mathnet_std.layers.linear_attention import LinearAttention as LinearAttention
 from mathnet_std.layers.masking import Masking as Masking
 from mathnet_std.layers.merging import Add as Add
 from mathnet_std.layers.merging import Average as Average

@@ -34,6 +34,7 @@ from mathnet.ops import (  # noqa: F401
     indexing,
     krylov,
     linear_algebra,
+    linear_attention,
     logarithms,
     matmul,
     moments,

@@ -72,6 +72,7 @@ def mathnet_layers() -> dict[str, str]:
             time_distributed="TimeDistributed",
         ),
         **_references("layers.attention", attention="Attention", multi_head_attention="MultiHeadAttention"),
+        **_references("layers.linear_attention", linear_attention="LinearAttention"),
         **_references(
             "layers.transformer",
             transformer_encoder_block="TransformerEncoderBlock",

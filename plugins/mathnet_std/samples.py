@@ -94,6 +94,10 @@ SAMPLES = {
         Sample((5, 6), num_heads=2, key_dim=4, num_key_value_heads=2, causal=True, rotary_base=100.0),
         Sample((5, 6), num_heads=2, key_dim=4),
     ],
+    "layer:linear_attention": [
+        Sample((5, 6), num_heads=2, key_dim=3, num_key_value_heads=1, causal=True),
+        Sample((3, 4), (5, 6), num_heads=2, key_dim=3, feature_map="softplus"),
+    ],
     "layer:transformer_encoder_block": one(
         (5, 4), intermediate_dim=8, num_heads=2, activation="tanh", layer_norm_epsilon=0.1
     ),

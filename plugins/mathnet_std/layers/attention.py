@@ -3,36 +3,10 @@
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.layers.arguments import fraction
+from mathnet_std.layers.dropout import kept
+from mathnet_std.layers.head_maps import HeadMaps, operands
 from mathnet_std.layers.positions import positions
-
-
-def _rate(layer: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
-        raise mn.ArgumentError(f"{layer}: dropout must be a number from 0 to below 1, not {value!r}")
-    return float(value)
-
-
-def _kept(rate: float, shape: tuple, like: Any, training: bool) -> Any:
-    """Factors of attention weights in training: 0 with probability ``rate``; None for none."""
-    if not training or rate == 0.0:
-        return None
-    return mn.random.bernoulli(shape, 1.0 - rate, like=like) * (1.0 / (1.0 - rate))
-
-
-def _operands(x: Any) -> tuple[Any, Any, Any]:
-    """(query, value, key) of one tensor, [query, value] or [query, value, key]."""
-    given = list(x) if isinstance(x, (list, tuple)) else [x]
-    if len(given) > 3:
-        raise mn.ShapeError(f"the inputs are query, value and key, but {len(given)} were given")
-    query = given[0]
-    value = given[1] if len(given) > 1 else query
-    key = given[2] if len(given) > 2 else value
-    for name, item in (("query", query), ("value", value), ("key", key)):
-        if item.ndim != 3:
-            raise mn.ShapeError(
-                f"{name} must have the axes (batch, steps, features), but its shape is {tuple(item.shape)}"
-            )
-    return query, value, key
 
 
 def _arranged(mask: Any) -> Any:
@@ -64,25 +38,29 @@ class Attention(mn.Layer):
     def __init__(
         self, use_scale: bool = False, dropout: float = 0.0, causal: bool = False, name: str | None = None
     ) -> None:
-        self.use_scale, self.dropout, self.causal = use_scale, _rate("Attention", dropout), causal
+        self.use_scale, self.dropout, self.causal = (
+            use_scale,
+            fraction("Attention", "dropout", dropout),
+            causal,
+        )
 
     def build(self, input_shape: Any) -> None:
         self.scale = self.param("scale", (), "ones") if self.use_scale else None
 
     def call(self, x: Any, mask: Any = None, training: bool = False) -> Any:
-        query, value, key = _operands(x)
+        query, value, key = operands(x)
         if self.scale is not None:
             query = query * self.scale
         shape = (query.shape[0], 1, query.shape[1], key.shape[1])
         query, value, key = (mn.expand_dims(item, 1) for item in (query, value, key))
         y = mn.scaled_dot_product_attention(
-            query, key, value, _arranged(mask), self.causal, 1.0, _kept(self.dropout, shape, query, training)
+            query, key, value, _arranged(mask), self.causal, 1.0, kept(self.dropout, shape, query, training)
         )
         return mn.squeeze(y, 1)
 
 
 @mn.layer("multi_head_attention")
-class MultiHeadAttention(mn.Layer):
+class MultiHeadAttention(HeadMaps):
     """Several attentions side by side on linear maps of query, key and value: y = concat(softmax(QᵢKᵢᵀ/√key_dim) Vᵢ) W_o + b_o.
 
     Called on x (N, T, F) (self-attention), [query (N, Tq, F), value (N, Tk, G)] or [query, value, key] → (N, Tq, F).
@@ -129,53 +107,21 @@ class MultiHeadAttention(mn.Layer):
         bias_constraint: Any = None,
         name: str | None = None,
     ) -> None:
-        groups = num_heads if num_key_value_heads is None else num_key_value_heads
-        value_dim = key_dim if value_dim is None else value_dim
-        sizes = {
-            "num_heads": num_heads,
-            "key_dim": key_dim,
-            "value_dim": value_dim,
-            "num_key_value_heads": groups,
-        }
-        if output_shape is not None:
-            sizes["output_shape"] = output_shape
-        for argument, size in sizes.items():
-            if isinstance(size, bool) or not hasattr(size, "__index__") or size.__index__() < 1:
-                raise mn.ArgumentError(
-                    f"MultiHeadAttention: {argument} must be a positive integer, not {size!r}"
-                )
-        if num_heads % groups:
-            raise mn.ArgumentError(
-                f"MultiHeadAttention: num_heads={num_heads} must be a multiple of num_key_value_heads={groups}"
-            )
-        if rotary_base is not None and key_dim % 2:
-            raise mn.ArgumentError(f"MultiHeadAttention: rotary_base needs an even key_dim, not {key_dim}")
-        self.num_heads, self.groups, self.key_dim, self.value_dim = num_heads, groups, key_dim, value_dim
-        self.dropout, self.use_bias, self.causal = _rate("MultiHeadAttention", dropout), use_bias, causal
-        self.output_shape, self.rotary_base = output_shape, rotary_base
+        self._take_sizes(num_heads, key_dim, value_dim, num_key_value_heads, output_shape, use_bias)
         self._kernel = (kernel_initializer, kernel_regularizer, kernel_constraint)
         self._bias = (bias_initializer, bias_regularizer, bias_constraint)
-
-    def build(self, input_shape: Any) -> None:
-        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
-        features = [shape[-1] for shape in shapes]
-        value = features[min(1, len(features) - 1)]
-        self.kernels, self.biases = {}, {}
-        for part, size, width in (
-            ("query", features[0], self.num_heads * self.key_dim),
-            ("key", features[-1], self.groups * self.key_dim),
-            ("value", value, self.groups * self.value_dim),
-            ("output", self.num_heads * self.value_dim, self.output_shape or features[0]),
-        ):
-            self.kernels[part] = self.param(f"{part}_kernel", (size, width), *self._kernel)
-            if self.use_bias:
-                self.biases[part] = self.param(f"{part}_bias", (width,), *self._bias)
+        if rotary_base is not None and key_dim % 2:
+            raise mn.ArgumentError(f"MultiHeadAttention: rotary_base needs an even key_dim, not {key_dim}")
+        self.dropout, self.causal, self.rotary_base = (
+            fraction("MultiHeadAttention", "dropout", dropout),
+            causal,
+            rotary_base,
+        )
 
     def call(self, x: Any, mask: Any = None, training: bool = False) -> Any:
-        query, value, key = _operands(x)
+        query, value, key = operands(x)
         itself = key is query and value is query
-        q = self._map("query", query, self.num_heads)
-        k, v = self._map("key", key, self.groups), self._map("value", value, self.groups)
+        q, k, v = self.heads(query, key, value)
         causal = self.causal
         memory = self.session if causal and itself else None
         counting = mask if itself and mask is not None and mask.ndim == 2 and mask.dtype == "bool" else None
@@ -192,22 +138,12 @@ class MultiHeadAttention(mn.Layer):
         q, k, v = (mn.transpose(item, (0, 2, 1, 3)) for item in (q, k, v))
         weights = (q.shape[0], self.num_heads, q.shape[2], k.shape[2])
         y = mn.scaled_dot_product_attention(
-            q, k, v, mask, causal, dropout_mask=_kept(self.dropout, weights, q, training)
+            q, k, v, mask, causal, dropout_mask=kept(self.dropout, weights, q, training)
         )
-        y = mn.reshape(mn.transpose(y, (0, 2, 1, 3)), (*query.shape[:2], self.num_heads * self.value_dim))
-        return self._product("output", y)
-
-    def _product(self, part: str, x: Any) -> Any:
-        y = x @ self.kernels[part]
-        return y + self.biases[part] if self.use_bias else y
-
-    def _map(self, part: str, x: Any, heads: int) -> Any:
-        """(N, T, F) → (N, T, heads, features of a head)."""
-        y = self._product(part, x)
-        return mn.reshape(y, (*x.shape[:2], heads, y.shape[2] // heads))
+        return self.joined(mn.transpose(y, (0, 2, 1, 3)))
 
     def _turned(self, place: Any, *parts: Any) -> Any:
-        """Queries and keys (N, T, heads, features), turned by their positions () , (T) or (N, T)."""
+        """Queries and keys (N, T, heads, features), turned by their positions (T) or (N, T); None: 0 … T − 1."""
         if self.rotary_base is None:
             return parts
         by_heads = [mn.transpose(item, (0, 2, 1, 3)) for item in parts]

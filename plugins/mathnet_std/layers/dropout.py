@@ -4,17 +4,19 @@ import math
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.layers.arguments import fraction
 
 
-def _rate(layer: str, rate: Any) -> float:
-    if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0.0 <= rate < 1.0:
-        raise mn.ArgumentError(f"{layer}: rate must be a number from 0 to below 1, not {rate!r}")
-    return float(rate)
+def kept(rate: float, shape: tuple, like: Any, training: bool) -> Any:
+    """Factors for what a layer drops within: 0 with probability ``rate``, else 1/(1 − rate); None for none."""
+    if not training or rate == 0.0:
+        return None
+    return mn.random.bernoulli(shape, 1.0 - rate, like=like) * (1.0 / (1.0 - rate))
 
 
 class _Dropout(mn.Layer):
     def __init__(self, rate: float, name: str | None = None) -> None:
-        self.rate = _rate(type(self).__name__, rate)
+        self.rate = fraction(type(self).__name__, "rate", rate)
 
 
 @mn.layer("dropout")

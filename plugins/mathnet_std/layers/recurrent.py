@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.layers.dropout import kept
 from mathnet_std.layers.recurrent_units import (
     GRUUnit,
     LSTMUnit,
     RecurrentUnit,
     SimpleUnit,
-    kept,
     known,
     scaled,
 )

@@ -3,7 +3,8 @@
 from typing import Any
 
 import mathnet as mn
-from mathnet_std.layers.recurrent_units import GRUUnit, LSTMUnit, RecurrentUnit, SimpleUnit, kept, scaled
+from mathnet_std.layers.dropout import kept
+from mathnet_std.layers.recurrent_units import GRUUnit, LSTMUnit, RecurrentUnit, SimpleUnit, scaled
 
 
 def state_sizes(owner: str, cell: Any) -> tuple:

@@ -5,7 +5,7 @@ from typing import Any
 
 import mathnet as mn
 from mathnet_std.activations import relu, sigmoid, tanh
-from mathnet_std.layers.arguments import positive
+from mathnet_std.layers.arguments import fraction, positive
 
 
 def known(activation: Any) -> Any:
@@ -14,20 +14,6 @@ def known(activation: Any) -> Any:
         if activation == mn.activations.get(function):
             return function.__name__
     return activation
-
-
-def fraction(layer: str, argument: str, value: Any) -> float:
-    """A rate of dropout."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
-        raise mn.ArgumentError(f"{layer}: {argument} must be a number from 0 to below 1, not {value!r}")
-    return float(value)
-
-
-def kept(rate: float, shape: tuple, like: Any, training: bool) -> Any:
-    """Factors of dropout for the features of each sequence, 0 or 1/(1 − rate); None for none."""
-    if not training or rate == 0.0:
-        return None
-    return mn.random.bernoulli(shape, 1.0 - rate, like=like) * (1.0 / (1.0 - rate))
 
 
 def scaled(x: Any, factors: Any) -> Any:
