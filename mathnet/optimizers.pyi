@@ -18,6 +18,7 @@ from mathnet_std.optimizers.newton_cg import NewtonCG as NewtonCG
 from mathnet_std.optimizers.proximal import ProximalSGD as ProximalSGD
 from mathnet_std.optimizers.rmsprop import RMSprop as RMSprop
 from mathnet_std.optimizers.sgd import SGD as SGD
+from mathnet_std.optimizers.sgd import SGDW as SGDW
 from mathnet_std.optimizers.sign_methods import Lion as Lion
 from mathnet_std.optimizers.sign_methods import Rprop as Rprop
 

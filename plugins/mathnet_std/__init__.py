@@ -197,7 +197,7 @@ def mathnet_constraints() -> dict[str, str]:
 @mn.hookimpl
 def mathnet_optimizers() -> dict[str, str]:
     return {
-        **_references("optimizers.sgd", sgd="SGD"),
+        **_references("optimizers.sgd", sgd="SGD", sgdw="SGDW"),
         **_references("optimizers.adam", adam="Adam", adamw="AdamW"),
         **_references("optimizers.rmsprop", rmsprop="RMSprop"),
         **_references(

@@ -2,6 +2,7 @@
 
 import math
 
+import driver_recurrences
 import numpy as np
 import pytest
 import scipy.optimize
@@ -40,6 +41,18 @@ def quadratic(size=20, condition=1e4):
     basis = np.linalg.qr(rng.standard_normal((size, size)))[0]
     matrix = basis @ np.diag(np.geomspace(1.0, condition, size)) @ basis.T
     return Function(lambda t: 0.5 * t @ matrix @ t, lambda t: matrix @ t, lambda t: matrix)
+
+
+@pytest.mark.parametrize(("key", "settings", "recurrence", "arguments"), driver_recurrences.CASES)
+def test_twenty_steps_equal_the_recurrence(key, settings, recurrence, arguments):
+    bowl = driver_recurrences.Bowl()
+    expected = recurrence(bowl, bowl.start, **arguments)
+    driver, theta = mn.optimizers.get(key, **settings), bowl.start
+    state = {name: np.asarray(value, float) for name, value in driver.init(theta).items()}
+    for step in range(20):
+        theta, state = driver.minimize(bowl, theta, state)
+        np.testing.assert_allclose(theta, next(expected), rtol=0, atol=1e-10, err_msg=f"step {step}")
+    assert np.linalg.norm(theta - bowl.start) > 1.0
 
 
 def run(key, function, theta, steps, **settings):

@@ -2,6 +2,7 @@
 
 import math
 
+import driver_recurrences
 import numpy as np
 import optimizer_recurrences
 import pytest
@@ -16,14 +17,16 @@ def gradients(shape=(3, 4)):
     return [rng.standard_normal(shape) for _ in range(STEPS)]
 
 
-def sgd(p, grads, lr=1e-2, momentum=0.0, nesterov=False, weight_decay=0.0):
+def sgd(p, grads, lr=1e-2, momentum=0.0, nesterov=False, weight_decay=0.0, decoupled=False):
     buffer = None
     for g in grads:
-        g = g + weight_decay * p
+        decay = lr * weight_decay * p if decoupled else 0.0
+        if not decoupled:
+            g = g + weight_decay * p
         if momentum:
             buffer = g if buffer is None else momentum * buffer + g
             g = g + momentum * buffer if nesterov else buffer
-        p = p - lr * g
+        p = p - lr * g - decay
     return p
 
 
@@ -57,6 +60,9 @@ CASES = [
     ("sgd", {}, sgd, {}),
     ("sgd", {"learning_rate": 0.3, "momentum": 0.9}, sgd, {"lr": 0.3, "momentum": 0.9}),
     ("sgd", {"momentum": 0.8, "nesterov": True, "weight_decay": 0.1}, sgd, {"momentum": 0.8, "nesterov": True, "weight_decay": 0.1}),
+    ("sgdw", {}, sgd, {"weight_decay": 1e-2, "decoupled": True}),
+    ("sgdw", {"learning_rate": 0.3, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+     sgd, {"lr": 0.3, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "decoupled": True}),
     ("adam", {}, adam, {}),
     ("adam", {"learning_rate": 0.1, "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3, "weight_decay": 0.2},
      adam, {"lr": 0.1, "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3, "weight_decay": 0.2}),
@@ -97,9 +103,17 @@ def test_the_update_is_an_expression_of_a_graph(key, settings, recurrence, argum
     np.testing.assert_allclose(param, recurrence(start, gradients(), **arguments), rtol=0, atol=1e-10)
 
 
+def test_every_optimizer_is_compared_with_a_recurrence():
+    """Those with update here, drivers in test_drivers: an optimizer that is added needs a case."""
+    compared = {case[0] for case in CASES} | {case[0] for case in driver_recurrences.CASES}
+    standard = set(mn.Runtime(autoload=False).registry.keys("optimizer"))
+    assert standard and compared == standard
+
+
 @pytest.mark.parametrize(
     ("key", "settings", "message"),
     [
+        ("sgdw", {"nesterov": True}, "SGDW: nesterov=True needs a momentum above 0"),
         ("sgd", {"learning_rate": -1.0}, "SGD: learning_rate must be a number from 0, not -1.0"),
         ("sgd", {"momentum": "much"}, "SGD: momentum must be a number from 0"),
         ("sgd", {"nesterov": True}, "nesterov=True needs a momentum above 0"),
