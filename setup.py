@@ -113,7 +113,7 @@ def dispatch() -> Extension:
         include_dirs=[str(KERNELS)],
         extra_compile_args=FLAGS,
         extra_link_args=LINK_FLAGS,
-        depends=[str(KERNELS / name) for name in ("abi.h", "cpu.h", "opcodes.h")],
+        depends=[str(KERNELS / name) for name in ("abi.h", "cpu.h", "layout.h", "opcodes.h")],
     )
 
 
@@ -126,7 +126,10 @@ def runner() -> Extension:
         extra_compile_args=FLAGS,
         extra_link_args=[*LINK_FLAGS, "-pthread"],
         depends=[
-            *(str(KERNELS / name) for name in ("abi.h", "float_mode.h", "thread_pool.h")),
+            *(
+                str(KERNELS / name)
+                for name in ("abi.h", "float_mode.h", "layout.h", "opcodes.h", "thread_pool.h")
+            ),
             *(str(path.relative_to(ROOT)) for path in sorted((ROOT / KERNELS / "execution").glob("*.pxi"))),
         ],
     )

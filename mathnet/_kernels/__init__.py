@@ -15,7 +15,9 @@ import os
 from collections.abc import Iterable
 from importlib.machinery import PathFinder
 
+from mathnet._kernels import runner
 from mathnet._kernels.dispatch import (
+    LAYOUT,
     OPCODE_PAIRS,
     OPCODE_READS,
     OPCODES,
@@ -47,6 +49,17 @@ __all__ = [
 #: Instruction sets, best first.  "wide" emulates AVX-512, for tests on machines without it; no installation has it.
 INSTRUCTION_SETS = ("avx512", "avx2", "neon", "baseline", "wide")
 REALS = {"float32": "f32", "float64": "f64"}
+
+
+def _check_layout(name: str, layout: int | None) -> None:
+    if layout != LAYOUT:
+        raise ImportError(
+            f"{__name__}.{name} and {__name__}.dispatch were compiled from different sources: rebuild mathnet "
+            "(pip install . or, in a source tree, python setup.py build_ext --inplace)"
+        )
+
+
+_check_layout("runner", getattr(runner, "LAYOUT", None))
 
 _tables: dict[tuple[str, str], dict[str, Kernel]] = {}
 
@@ -82,7 +95,8 @@ def isa() -> str:
 def load_table(isa: str, real: str) -> dict[str, Kernel]:
     """Every kernel of one table, by name; tables are loaded on first use.
 
-    Raises KernelLookupError for an unknown real type or a table that is not built or cannot run here.
+    Raises KernelLookupError for an unknown real type or a table that is not built or cannot run here, ImportError for one
+    that was compiled from other sources than the rest.
     """
     table = _tables.get((isa, real))
     if table is None:
@@ -91,7 +105,10 @@ def load_table(isa: str, real: str) -> dict[str, Kernel]:
         if isa not in built() or not cpu_runs(isa):
             usable = ", ".join(name for name in built() if cpu_runs(name))
             raise KernelLookupError(f"no kernels for instruction set {isa!r} here: choose from {usable}")
-        table = read_table(importlib.import_module(f"{__name__}.{isa}_{REALS[real]}").__table__)
+        name = f"{isa}_{REALS[real]}"
+        module = importlib.import_module(f"{__name__}.{name}")
+        _check_layout(name, getattr(module, "__layout__", None))
+        table = read_table(module.__table__)
         _tables[isa, real] = table
     return table
 

@@ -3,6 +3,7 @@ from typing import Any, NamedTuple, final
 
 from typing_extensions import Buffer
 
+LAYOUT: int
 OPCODES: dict[str, int]
 OPCODE_READS: dict[str, int]
 OPCODE_PAIRS: frozenset[tuple[str, str]]

@@ -10,7 +10,7 @@ from cpython.buffer cimport PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuff
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.stdint cimport int64_t, uintptr_t
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
 
 cdef extern from "cpu.h":
     bint mn_cpu_runs(const char *isa)
@@ -39,6 +39,9 @@ cdef extern from "opcodes.h":
     const char *(*mn_pair_names)[2]
     const char **mn_opcode_names
     const int *mn_opcode_reads
+
+cdef extern from "layout.h":
+    uint64_t mn_layout()
 
 cdef extern from "abi.h":
     ctypedef struct mn_sizes:
@@ -77,6 +80,8 @@ cdef extern from "abi.h":
     mn_fault *mn_fault_of(void *scratch)
 
 
+#: What this module was compiled with (layout.h); the runner and the tables must have the same.
+LAYOUT = mn_layout()
 #: Operations of the elementwise machine: name -> code, and name -> how many registers it reads.
 OPCODES = {mn_opcode_names[i].decode(): i for i in range(MN_OPCODE_COUNT)}
 OPCODE_READS = {mn_opcode_names[i].decode(): mn_opcode_reads[i] for i in range(MN_OPCODE_COUNT)}

@@ -3,6 +3,14 @@
 #ifndef MN_OPCODES_H
 #define MN_OPCODES_H
 
+#include <stdint.h>
+
+/* One operation of a program, as it stands behind the descriptor: the code, the registers, the immediate. */
+typedef struct {
+    uint16_t op, d, a, b, c, e, pad[2];
+    double immediate;
+} mn_vm_op;
+
 #define MN_OPCODES(X) \
     /* plain */ \
     X(constant, 0, 0.05f) /* imm */ \

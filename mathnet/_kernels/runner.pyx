@@ -60,6 +60,9 @@ cdef extern from "abi.h" nogil:
         MN_INTERRUPTED
         MN_STEPS_EXHAUSTED
 
+cdef extern from "layout.h":
+    uint64_t mn_layout()
+
 cdef extern from "thread_pool.h" nogil:
     ctypedef int (*mn_pool_job)(void *argument, int chunk, int worker) noexcept nogil
     enum:
@@ -77,6 +80,9 @@ cdef extern from "float_mode.h" nogil:
     void mn_float_mode_leave(uint64_t before)
 
 mn_pool_initialize()
+
+#: What this module was compiled with (layout.h).
+LAYOUT = mn_layout()
 
 include "execution/threads.pxi"
 include "execution/status.pxi"

@@ -2,7 +2,8 @@
 
 setup.py builds this source once per table (``avx2_f32``, ``baseline_f64``, …).  A family of kernels stands in a
 ``.pxi`` file under ``families/``; it registers its own entries in a function ``register_<family>``, so adding one takes two lines here.
-The module offers nothing but the capsule ``__table__``, which ``dispatch.pyx`` and compiled plugins read.
+The module offers the capsule ``__table__``, which ``dispatch.pyx`` reads, and ``__layout__`` (layout.h), by which a stale
+module is refused.
 """
 
 include "table_entries.pxi"
@@ -65,3 +66,4 @@ register_recurrent_backward()
 register_direct()
 
 __table__ = publish_table()
+__layout__ = mn_layout()

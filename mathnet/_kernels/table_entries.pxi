@@ -82,6 +82,9 @@ cdef extern from "abi.h":
     int MN_FLOAT32, MN_FLOAT64, MN_INT64, MN_BOOL, MN_INT32, MN_UINT64
     int mn_fail(void *scratch, int code, int64_t position, double value) noexcept nogil
 
+cdef extern from "layout.h":
+    uint64_t mn_layout()
+
 cdef extern from *:
     """
     #define MN_MAX_ENTRIES 96

@@ -7,12 +7,6 @@
 #include "special_functions.h"
 #include "vector_math_rare.h"
 
-/* One operation of a program, as it stands behind the descriptor. */
-typedef struct {
-    uint16_t op, d, a, b, c, e, pad[2];
-    double immediate;
-} mn_vm_op;
-
 typedef struct mn_vm_step mn_vm_step;
 
 /* Runs one step of a bound program (vm_program.h) over n elements. */
