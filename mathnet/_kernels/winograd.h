@@ -1,15 +1,17 @@
-/* Winograd's minimal filtering for kernels of 3 taps (Lavin and Gray, Fast Algorithms for Convolutional Neural
+/* Winograd's minimal filtering for kernels of 3 or 5 taps (Lavin and Gray, Fast Algorithms for Convolutional Neural
    Networks, 2016), over the vector types of simd.h.
 
-   Along one axis, 4 outputs of a filter are a polynomial product taken at 6 points: 0, p, -p, q, -q and infinity.
+   Along one axis, 4 outputs of a filter of 3 taps, or 2 of one of 5, are a polynomial product taken at 6 points: 0, p, -p,
+   q, -q and infinity.
 
-       y = A' (G w * B' x)         x: 6 inputs, w: 3 taps, y: 4 outputs, *: point by point
+       y = A' (G w * B' x)         x: 6 inputs, w: 3 or 5 taps, y: 4 or 2 outputs, *: point by point
 
    p = sqrt(1/2) and q = sqrt(2) halve the error of the usual 1 and 2; p*q = 1 and q = 2p make the transforms short.
-   A tile of 3 outputs takes 5 inputs and leaves the point -q out.  Its B' is scaled by (point + q), which is what
-   the missing point adds to the denominators in G: both tiles share one G, hence the same transformed weights.
+   A small tile has one output less, 3 or 1; it takes 5 inputs and leaves the point -q out.  Its B' is scaled by
+   (point + q), which is what the missing point adds to the denominators in G: both tiles share one G, hence the same
+   transformed weights.  B' depends on the inputs alone, A' on the outputs.
 
-   Points stand in an array of MN_POINTS; a tile of 3 leaves place MN_MISSING untouched.  In two dimensions the
+   Points stand in an array of MN_POINTS; a small tile leaves place MN_MISSING untouched.  In two dimensions the
    transforms act on columns, then on rows: point (i, j) is number i * MN_POINTS + j.  The lanes are channels. */
 #ifndef MN_WINOGRAD_H
 #define MN_WINOGRAD_H
@@ -21,22 +23,33 @@
 #define MN_MISSING 4
 #define MN_POINTS_2D (MN_POINTS * MN_POINTS)
 #define MN_LINES 9 /* the most rows of an image that a tile takes */
-#define MN_TAPS 3
-#define MN_TAPS_2D (MN_TAPS * MN_TAPS)
+#define MN_MOST_TAPS 5
+#define MN_MOST_OUTPUTS 4
 
 #define MN_P ((mn_real)0.70710678118654752440)
 #define MN_Q ((mn_real)1.41421356237309504880)
 #define MN_THIRD_P ((mn_real)(-2.0 / 3.0)) /* 1 / product of (p - other points) */
 #define MN_SIXTH_Q ((mn_real)(1.0 / 6.0))  /* the same of q */
 
-/* ---- along one axis; m is 4 or 3 outputs, a constant where these are inlined ---- */
+/* ---- along one axis; the numbers of inputs, taps and outputs are constants where these are inlined ---- */
 
-/* o = B' d: m + 2 inputs to points. */
-MN_INLINE void mn_points_of_input(const int m, const mn_vec *d, mn_vec *o)
+/* Outputs of a large tile: 4 or 2, so that small ones have an odd number. */
+MN_INLINE int mn_large_tile(const int taps)
+{
+    return MN_POINTS + 1 - taps;
+}
+
+MN_INLINE int mn_is_large(const int m)
+{
+    return m % 2 == 0;
+}
+
+/* o = B' d: 6 or 5 inputs to as many points. */
+MN_INLINE void mn_points_of_input(const int inputs, const mn_vec *d, mn_vec *o)
 {
     const mn_vec p = v_splat(MN_P), q = v_splat(MN_Q), half = v_splat((mn_real)0.5), two = v_splat(2);
     const mn_vec h = v_fnma(half, d[1], d[3]);
-    if (m == 4) {
+    if (inputs == MN_POINTS) {
         const mn_vec even_p = v_fnma(two, d[2], d[4]), odd_p = v_fnma(two, d[1], d[3]);
         const mn_vec even_q = v_fnma(half, d[2], d[4]), five_halves = v_splat((mn_real)2.5);
         o[0] = v_fnma(five_halves, d[2], d[0] + d[4]);
@@ -55,74 +68,90 @@ MN_INLINE void mn_points_of_input(const int m, const mn_vec *d, mn_vec *o)
     }
 }
 
-/* o = A' m: points to m outputs. */
+/* o = A' d: points to m outputs. */
 MN_INLINE void mn_outputs_of_points(const int m, const mn_vec *d, mn_vec *o)
 {
     const mn_vec p = v_splat(MN_P), q = v_splat(MN_Q), half = v_splat((mn_real)0.5), two = v_splat(2);
     const mn_vec sum_p = d[1] + d[2], odd_p = d[1] - d[2];
-    if (m == 4) {
-        const mn_vec sum_q = d[3] + d[4], odd_q = d[3] - d[4];
-        o[0] = d[0] + sum_p + sum_q;
-        o[1] = v_fma(q, odd_q, p * odd_p);
-        o[2] = v_fma(two, sum_q, half * sum_p);
+    const mn_vec sum_q = mn_is_large(m) ? d[3] + d[4] : d[3], odd_q = mn_is_large(m) ? d[3] - d[4] : d[3];
+    o[0] = d[0] + sum_p + sum_q;
+    if (m == 1)
+        o[0] = o[0] + d[5];
+    if (m > 1)
+        o[1] = v_fma(q, odd_q, m == 2 ? v_fma(p, odd_p, d[5]) : p * odd_p);
+    if (m > 2)
+        o[2] = v_fma(two, sum_q, m == 3 ? v_fma(half, sum_p, d[5]) : half * sum_p);
+    if (m > 3)
         o[3] = v_fma(v_splat(2 * MN_Q), odd_q, v_fma(v_splat(MN_P / 2), odd_p, d[5]));
-    } else {
-        o[0] = d[0] + sum_p + d[3];
-        o[1] = v_fma(q, d[3], p * odd_p);
-        o[2] = v_fma(two, d[3], v_fma(half, sum_p, d[5]));
-    }
 }
 
 /* o = A y: the adjoint, m gradients of outputs to points. */
 MN_INLINE void mn_points_of_gradient(const int m, const mn_vec *y, mn_vec *o)
 {
     const mn_vec p = v_splat(MN_P), q = v_splat(MN_Q), half = v_splat((mn_real)0.5), two = v_splat(2);
-    const mn_vec even_p = v_fma(half, y[2], y[0]), even_q = v_fma(two, y[2], y[0]);
-    if (m == 4) {
-        const mn_vec odd_p = v_fma(half, y[3], y[1]), odd_q = v_fma(two, y[3], y[1]);
-        o[1] = v_fma(p, odd_p, even_p);
-        o[2] = v_fnma(p, odd_p, even_p);
-        o[3] = v_fma(q, odd_q, even_q);
-        o[4] = v_fnma(q, odd_q, even_q);
-    } else {
-        o[1] = v_fma(p, y[1], even_p);
-        o[2] = v_fnma(p, y[1], even_p);
-        o[3] = v_fma(q, y[1], even_q);
-    }
+    const mn_vec even_p = m > 2 ? v_fma(half, y[2], y[0]) : y[0], even_q = m > 2 ? v_fma(two, y[2], y[0]) : y[0];
     o[0] = y[0];
     o[5] = y[m - 1];
+    if (m == 1) {
+        o[1] = o[2] = o[3] = y[0];
+        return;
+    }
+    const mn_vec odd_p = m > 3 ? v_fma(half, y[3], y[1]) : y[1], odd_q = m > 3 ? v_fma(two, y[3], y[1]) : y[1];
+    o[1] = v_fma(p, odd_p, even_p);
+    o[2] = v_fnma(p, odd_p, even_p);
+    o[3] = v_fma(q, odd_q, even_q);
+    if (mn_is_large(m))
+        o[4] = v_fnma(q, odd_q, even_q);
 }
 
-/* o = G w: 3 taps to 6 points. */
-MN_INLINE void mn_points_of_taps(const mn_vec *w, mn_vec *o)
+/* o = G w: 3 or 5 taps to 6 points. */
+MN_INLINE void mn_points_of_taps(const int taps, const mn_vec *w, mn_vec *o)
 {
-    const mn_vec even_p = v_fma(v_splat((mn_real)0.5), w[2], w[0]) * MN_THIRD_P, odd_p = w[1] * (MN_THIRD_P * MN_P);
-    const mn_vec even_q = v_fma(v_splat(2), w[2], w[0]) * MN_SIXTH_Q, odd_q = w[1] * (MN_SIXTH_Q * MN_Q);
+    const mn_vec half = v_splat((mn_real)0.5), two = v_splat(2);
+    mn_vec even_p = w[2], even_q = w[2], odd_p = w[1], odd_q = w[1];
+    if (taps == 5) {
+        even_p = v_fma(half, w[4], even_p);
+        even_q = v_fma(two, w[4], even_q);
+        odd_p = v_fma(half, w[3], odd_p);
+        odd_q = v_fma(two, w[3], odd_q);
+    }
+    even_p = v_fma(half, even_p, w[0]) * MN_THIRD_P;
+    even_q = v_fma(two, even_q, w[0]) * MN_SIXTH_Q;
+    odd_p = odd_p * (MN_THIRD_P * MN_P);
+    odd_q = odd_q * (MN_SIXTH_Q * MN_Q);
     o[0] = w[0];
     o[1] = even_p + odd_p;
     o[2] = even_p - odd_p;
     o[3] = even_q + odd_q;
     o[4] = even_q - odd_q;
-    o[5] = w[2];
+    o[5] = w[taps - 1];
 }
 
-/* o = G' d: the adjoint, 6 points to the gradients of 3 taps. */
-MN_INLINE void mn_gradients_of_points(const mn_vec *d, mn_vec *o)
+/* o = G' d: the adjoint, 6 points to the gradients of 3 or 5 taps. */
+MN_INLINE void mn_gradients_of_points(const int taps, const mn_vec *d, mn_vec *o)
 {
+    const mn_vec half = v_splat((mn_real)0.5), two = v_splat(2);
     const mn_vec sum_p = (d[1] + d[2]) * MN_THIRD_P, odd_p = (d[1] - d[2]) * (MN_THIRD_P * MN_P);
     const mn_vec sum_q = (d[3] + d[4]) * MN_SIXTH_Q, odd_q = (d[3] - d[4]) * (MN_SIXTH_Q * MN_Q);
     o[0] = d[0] + sum_p + sum_q;
     o[1] = odd_p + odd_q;
-    o[2] = v_fma(v_splat(2), sum_q, v_fma(v_splat((mn_real)0.5), sum_p, d[5]));
+    if (taps == 3) {
+        o[2] = v_fma(two, sum_q, v_fma(half, sum_p, d[5]));
+    } else {
+        o[2] = v_fma(two, sum_q, half * sum_p);
+        o[3] = v_fma(two, odd_q, half * odd_p);
+        o[4] = v_fma(v_splat(4), sum_q, v_fma(v_splat((mn_real)0.25), sum_p, d[5]));
+    }
 }
 
 /* ---- a row of tiles, VL channels at a time ---- */
 
-/* Tiles side by side: first `fours` of 4 columns, then `threes` of 3. */
+/* Tiles side by side: first `large` ones, then `small` ones. */
 typedef struct {
-    int64_t fours, threes;
+    int64_t large, small;
     int64_t begin, end;             /* columns that exist; those before and behind are zero */
     const mn_real *line[MN_LINES];  /* rows of the image from column `begin` on: VL channels per pixel */
+    int64_t pixel;                  /* elements from one pixel of a line to the next */
     mn_real *columns;               /* scratch: MN_LINES rows of pixels */
     mn_real *point[MN_POINTS_2D];   /* of the first tile; the next tile is `tile` elements further */
     int64_t tile;
@@ -131,41 +160,41 @@ typedef struct {
     int64_t single_row[MN_POINTS];
 } mn_tile_row;
 
-/* The two transforms of what goes in, with the same loops: of an image (gradient = 0), whose tiles overlap by two
-   pixels, and of a gradient (gradient = 1).  height is 4 or 3 rows of outputs. */
-MN_INLINE void mn_points_of_pixels(const int gradient, const int m, const mn_vec *d, mn_vec *o)
+/* The two transforms of what goes in, with the same loops: of an image (gradient = 0), whose tiles overlap by taps - 1
+   pixels, and of a gradient (gradient = 1).  height: rows of outputs of the tiles, m: columns. */
+MN_INLINE void mn_points_of_pixels(const int gradient, const int taps, const int m, const mn_vec *d, mn_vec *o)
 {
     if (gradient)
         mn_points_of_gradient(m, d, o);
     else
-        mn_points_of_input(m, d, o);
+        mn_points_of_input(m + taps - 1, d, o);
 }
 
-MN_INLINE void mn_tile_row_tiles(const int gradient, const int height, const int m, const mn_tile_row *r,
+MN_INLINE void mn_tile_row_tiles(const int gradient, const int taps, const int height, const int m, const mn_tile_row *r,
                                  const mn_real *columns, int64_t width, int64_t first, int64_t count)
 {
-    const int overlap = gradient ? 0 : MN_TAPS - 1;
+    const int overlap = gradient ? 0 : taps - 1;
     for (int64_t t = 0; t < count; t++, columns += m * VL)
 #pragma GCC unroll 6
         for (int i = 0; i < MN_POINTS; i++) {
             mn_vec d[MN_POINTS], o[MN_POINTS];
-            if (i == MN_MISSING && height == 3)
+            if (i == MN_MISSING && !mn_is_large(height))
                 continue;
 #pragma GCC unroll 6
             for (int j = 0; j < m + overlap; j++)
                 d[j] = v_load(columns + (i * width + j) * VL);
-            mn_points_of_pixels(gradient, m, d, o);
+            mn_points_of_pixels(gradient, taps, m, d, o);
 #pragma GCC unroll 6
             for (int j = 0; j < MN_POINTS; j++)
-                if (j != MN_MISSING || m == 4)
+                if (j != MN_MISSING || mn_is_large(m))
                     v_store(r->point[i * MN_POINTS + j] + (first + t) * r->tile, o[j]);
         }
 }
 
-MN_INLINE void mn_tile_row_body(const int gradient, const int height, const mn_tile_row *r)
+MN_INLINE void mn_tile_row_body(const int gradient, const int taps, const int height, const mn_tile_row *r)
 {
-    const int overlap = gradient ? 0 : MN_TAPS - 1;
-    const int64_t width = 4 * r->fours + 3 * r->threes + overlap;
+    const int overlap = gradient ? 0 : taps - 1, m = mn_large_tile(taps);
+    const int64_t width = m * r->large + (m - 1) * r->small + overlap;
     for (int i = 0; i < MN_POINTS; i++) {
         for (int64_t x = 0; x < r->begin; x++)
             v_store(r->columns + (i * width + x) * VL, v_splat(0));
@@ -176,42 +205,49 @@ MN_INLINE void mn_tile_row_body(const int gradient, const int height, const mn_t
         mn_vec d[MN_POINTS], o[MN_POINTS];
 #pragma GCC unroll 6
         for (int i = 0; i < height + overlap; i++)
-            d[i] = v_load(r->line[i] + x * VL);
-        mn_points_of_pixels(gradient, height, d, o);
+            d[i] = v_load(r->line[i] + x * r->pixel);
+        mn_points_of_pixels(gradient, taps, height, d, o);
 #pragma GCC unroll 6
         for (int i = 0; i < MN_POINTS; i++)
-            if (i != MN_MISSING || height == 4)
+            if (i != MN_MISSING || mn_is_large(height))
                 v_store(r->columns + (i * width + r->begin + x) * VL, o[i]);
     }
-    mn_tile_row_tiles(gradient, height, 4, r, r->columns, width, 0, r->fours);
-    mn_tile_row_tiles(gradient, height, 3, r, r->columns + 4 * r->fours * VL, width, r->fours, r->threes);
+    mn_tile_row_tiles(gradient, taps, height, m, r, r->columns, width, 0, r->large);
+    mn_tile_row_tiles(gradient, taps, height, m - 1, r, r->columns + m * r->large * VL, width, r->large, r->small);
 }
 
-/* point = B' d B for every tile of a row of height 4 or 3. */
-static __attribute__((noinline)) void mn_winograd_input(const mn_tile_row *r, int64_t height)
+/* point = B' d B for every tile of a row, of `height` rows of outputs. */
+static __attribute__((noinline)) void mn_winograd_input(const mn_tile_row *r, int64_t taps, int64_t height)
 {
-    height == 4 ? mn_tile_row_body(0, 4, r) : mn_tile_row_body(0, 3, r);
+    if (taps == 3)
+        height == 4 ? mn_tile_row_body(0, 3, 4, r) : mn_tile_row_body(0, 3, 3, r);
+    else
+        height == 2 ? mn_tile_row_body(0, 5, 2, r) : mn_tile_row_body(0, 5, 1, r);
 }
 
 /* point = A d A' for every tile: d are gradients of outputs, lines as high as the tiles. */
-static __attribute__((noinline)) void mn_winograd_gradient(const mn_tile_row *r, int64_t height)
+static __attribute__((noinline)) void mn_winograd_gradient(const mn_tile_row *r, int64_t taps, int64_t height)
 {
-    height == 4 ? mn_tile_row_body(1, 4, r) : mn_tile_row_body(1, 3, r);
+    if (taps == 3)
+        height == 4 ? mn_tile_row_body(1, 3, 4, r) : mn_tile_row_body(1, 3, 3, r);
+    else
+        height == 2 ? mn_tile_row_body(1, 5, 2, r) : mn_tile_row_body(1, 5, 1, r);
 }
 
 MN_INLINE void mn_output_tiles(const int height, const int m, const mn_tile_row *r, int64_t first, int64_t count,
                                mn_real *y, int64_t y_row)
 {
-    for (int64_t t = first; t < first + count; t++, y += m * VL) {
-        mn_vec half[4][MN_POINTS];
+    const int64_t pixel = r->pixel;
+    for (int64_t t = first; t < first + count; t++, y += m * pixel) {
+        mn_vec half[MN_MOST_OUTPUTS][MN_POINTS];
 #pragma GCC unroll 6
         for (int j = 0; j < MN_POINTS; j++) {
-            mn_vec d[MN_POINTS], o[4];
-            if (j == MN_MISSING && m == 3)
+            mn_vec d[MN_POINTS], o[MN_MOST_OUTPUTS];
+            if (j == MN_MISSING && !mn_is_large(m))
                 continue;
 #pragma GCC unroll 6
             for (int i = 0; i < MN_POINTS; i++)
-                if (i != MN_MISSING || height == 4)
+                if (i != MN_MISSING || mn_is_large(height))
                     d[i] = v_load(r->point[i * MN_POINTS + j] + t * r->tile);
             mn_outputs_of_points(height, d, o);
 #pragma GCC unroll 4
@@ -220,39 +256,44 @@ MN_INLINE void mn_output_tiles(const int height, const int m, const mn_tile_row 
         }
 #pragma GCC unroll 4
         for (int i = 0; i < height; i++) {
-            mn_vec o[4];
+            mn_vec o[MN_MOST_OUTPUTS];
             mn_outputs_of_points(m, half[i], o);
 #pragma GCC unroll 4
             for (int j = 0; j < m; j++)
-                v_store(y + i * y_row + j * VL, o[j]);
+                v_store(y + i * y_row + j * pixel, o[j]);
         }
     }
 }
 
-/* y = A' point A: a row of tiles to `height` rows of pixels, VL channels per pixel, y_row elements apart. */
-static __attribute__((noinline)) void mn_winograd_output(const mn_tile_row *r, int64_t height, mn_real *y,
+MN_INLINE void mn_output_row(const int large, const int height, const mn_tile_row *r, mn_real *y, int64_t y_row)
+{
+    mn_output_tiles(height, large, r, 0, r->large, y, y_row);
+    mn_output_tiles(height, large - 1, r, r->large, r->small, y + large * r->large * r->pixel, y_row);
+}
+
+/* y = A' point A: a row of tiles to `height` rows of pixels, VL channels per pixel; pixels are r->pixel elements apart,
+   rows y_row. */
+static __attribute__((noinline)) void mn_winograd_output(const mn_tile_row *r, int64_t taps, int64_t height, mn_real *y,
                                                          int64_t y_row)
 {
-    if (height == 4) {
-        mn_output_tiles(4, 4, r, 0, r->fours, y, y_row);
-        mn_output_tiles(4, 3, r, r->fours, r->threes, y + 4 * r->fours * VL, y_row);
-    } else {
-        mn_output_tiles(3, 4, r, 0, r->fours, y, y_row);
-        mn_output_tiles(3, 3, r, r->fours, r->threes, y + 4 * r->fours * VL, y_row);
-    }
+    if (taps == 3)
+        height == 4 ? mn_output_row(4, 4, r, y, y_row) : mn_output_row(4, 3, r, y, y_row);
+    else
+        height == 2 ? mn_output_row(2, 2, r, y, y_row) : mn_output_row(2, 1, r, y, y_row);
 }
 
 /* ---- weights ---- */
 
-/* taps[t] = weights of tap t of `lanes` kernels that follow each other in memory; zero in the lanes beyond. */
-static __attribute__((noinline)) void mn_taps_of_kernels(const mn_real *w, int64_t lanes, mn_real *taps)
+/* taps[t] = weights of tap t of `lanes` kernels of taps_2d taps that follow each other in memory; zero in the lanes
+   beyond. */
+static __attribute__((noinline)) void mn_taps_of_kernels(const mn_real *w, int64_t taps_2d, int64_t lanes, mn_real *taps)
 {
-    enum { WHOLE = MN_TAPS_2D / VL * VL };
-    if (WHOLE)
-        mn_transpose(w, MN_TAPS_2D, lanes, WHOLE, taps, VL);
-    for (int t = WHOLE; t < MN_TAPS_2D; t++)
+    const int64_t whole = taps_2d / VL * VL;
+    if (whole)
+        mn_transpose(w, taps_2d, lanes, whole, taps, VL);
+    for (int64_t t = whole; t < taps_2d; t++)
         for (int64_t lane = 0; lane < VL; lane++)
-            taps[t * VL + lane] = lane < lanes ? w[lane * MN_TAPS_2D + t] : 0;
+            taps[t * VL + lane] = lane < lanes ? w[lane * taps_2d + t] : 0;
 }
 
 /* ---- pixels with VL channels each, to and from planes ---- */

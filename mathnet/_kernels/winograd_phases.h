@@ -28,7 +28,7 @@ MN_INLINE void mn_pair_of_input(const int m, const mn_vec *d, mn_vec *o)
 {
     if (m == 4) { /* the points of a tile of 3 outputs of 3 taps */
         mn_vec points[MN_POINTS];
-        mn_points_of_input(3, d, points);
+        mn_points_of_input(5, d, points);
         o[0] = points[0];
         o[1] = points[1];
         o[2] = points[2];
@@ -104,7 +104,7 @@ MN_INLINE void mn_phase_tiles(const int gradient, const int step, const int m, c
 {
     const int inputs = gradient ? m : m + 1;
     const mn_real *single = columns + r->single_left * VL;
-    mn_real *pixel = point[MN_SINGLE] + (m == 4 ? 0 : r->fours) * 4 * r->tile;
+    mn_real *pixel = point[MN_SINGLE] + (m == 4 ? 0 : r->large) * 4 * r->tile;
     for (int64_t t = first; t < first + count; t++, columns += step * m * VL, single += step * m * VL) {
         mn_vec d[MN_PAIR_POINTS], o[MN_PAIR_POINTS];
 #pragma GCC unroll 5
@@ -127,7 +127,7 @@ MN_INLINE void mn_phase_tiles(const int gradient, const int step, const int m, c
 MN_INLINE void mn_phase_row_body(const int gradient, const int step, const int height, const mn_tile_row *r)
 {
     const int inputs = gradient ? height : height + 1;
-    const int64_t width = step * (4 * r->fours + 3 * r->threes) + (gradient ? 0 : 1);
+    const int64_t width = step * (4 * r->large + 3 * r->small) + (gradient ? 0 : 1);
     for (int i = 0; i < MN_PAIR_POINTS + height; i++) {
         for (int64_t x = 0; x < r->begin; x++)
             v_store(r->columns + (i * width + x) * VL, v_splat(0));
@@ -160,8 +160,8 @@ MN_INLINE void mn_phase_row_body(const int gradient, const int step, const int h
         for (int j = 0; j < MN_POINTS; j++)
             point[j] = r->point[place * MN_POINTS + j] + (i - place) * r->single_row[j];
         const mn_real *columns = r->columns + i * width * VL;
-        mn_phase_tiles(gradient, step, 4, r, columns, point, 0, r->fours);
-        mn_phase_tiles(gradient, step, 3, r, columns + step * 4 * r->fours * VL, point, r->fours, r->threes);
+        mn_phase_tiles(gradient, step, 4, r, columns, point, 0, r->large);
+        mn_phase_tiles(gradient, step, 3, r, columns + step * 4 * r->large * VL, point, r->large, r->small);
     }
 }
 
@@ -237,8 +237,8 @@ MN_INLINE void mn_phase_output_tiles(const int apart, const int height, const in
 
 MN_INLINE void mn_phase_output_row(const int apart, const int height, const mn_tile_row *r, mn_real *y, int64_t y_row)
 {
-    mn_phase_output_tiles(apart, height, 4, r, 0, r->fours, y, y_row);
-    mn_phase_output_tiles(apart, height, 3, r, r->fours, r->threes, y + (apart ? 2 : 1) * 4 * r->fours * VL, y_row);
+    mn_phase_output_tiles(apart, height, 4, r, 0, r->large, y, y_row);
+    mn_phase_output_tiles(apart, height, 3, r, r->large, r->small, y + (apart ? 2 : 1) * 4 * r->large * VL, y_row);
 }
 
 /* A row of tiles to rows of pixels, VL channels per pixel: `height` rows, or twice as many rows and columns with

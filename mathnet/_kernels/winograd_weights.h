@@ -1,23 +1,25 @@
-/* The weights of Winograd convolution, for stride 1 (winograd.h) and for stride 2 by phases (winograd_phases.h). */
+/* The weights of Winograd convolution, for stride 1 with 3 or 5 taps (winograd.h) and for
+   stride 2 by phases (winograd_phases.h). */
 #ifndef MN_WINOGRAD_WEIGHTS_H
 #define MN_WINOGRAD_WEIGHTS_H
 
 #include "winograd_phases.h"
 
-/* point[i] = G w G' for one vector of kernels: taps[t] at taps + t * VL, rotated by half a turn when asked.  Points are
+/* point[i] = G w G' for one vector of kernels: w[t] at w + t * VL, rotated by half a turn when asked.  Points are
    `point_stride` elements apart. */
-MN_INLINE void mn_weight_points(const mn_real *taps, const int phases, const int rotated, mn_real *points, int64_t point_stride)
+MN_INLINE void mn_weight_points(const mn_real *w, const int taps, const int phases, const int rotated, mn_real *points,
+                                int64_t point_stride)
 {
-    mn_vec half[MN_POINTS][MN_TAPS];
-#pragma GCC unroll 3
-    for (int j = 0; j < MN_TAPS; j++) {
-        mn_vec w[MN_TAPS], o[MN_POINTS];
-#pragma GCC unroll 3
-        for (int i = 0; i < MN_TAPS; i++) {
-            const int tap = i * MN_TAPS + j;
-            w[i] = v_load(taps + (rotated ? MN_TAPS_2D - 1 - tap : tap) * VL);
+    mn_vec half[MN_POINTS][MN_MOST_TAPS];
+#pragma GCC unroll 5
+    for (int j = 0; j < taps; j++) {
+        mn_vec column[MN_MOST_TAPS], o[MN_POINTS];
+#pragma GCC unroll 5
+        for (int i = 0; i < taps; i++) {
+            const int tap = i * taps + j;
+            column[i] = v_load(w + (rotated ? taps * taps - 1 - tap : tap) * VL);
         }
-        phases ? mn_places_of_taps(w, o) : mn_points_of_taps(w, o);
+        phases ? mn_places_of_taps(column, o) : mn_points_of_taps(taps, column, o);
 #pragma GCC unroll 6
         for (int i = 0; i < MN_POINTS; i++)
             half[i][j] = o[i];
@@ -25,69 +27,83 @@ MN_INLINE void mn_weight_points(const mn_real *taps, const int phases, const int
 #pragma GCC unroll 6
     for (int i = 0; i < MN_POINTS; i++) {
         mn_vec o[MN_POINTS];
-        phases ? mn_places_of_taps(half[i], o) : mn_points_of_taps(half[i], o);
+        phases ? mn_places_of_taps(half[i], o) : mn_points_of_taps(taps, half[i], o);
 #pragma GCC unroll 6
         for (int j = 0; j < MN_POINTS; j++)
             v_store(points + (i * MN_POINTS + j) * point_stride, o[j]);
     }
 }
 
-/* `count` vectors of kernels, one after the other in `taps`; the points of the next one are `step` elements further. */
-static __attribute__((noinline)) void mn_winograd_weights(const mn_real *taps, int64_t count, int phases, int rotated,
-                                                          mn_real *points, int64_t point_stride, int64_t step)
+MN_INLINE void mn_points_of_kernels(const mn_real *w, int64_t count, const int taps, const int phases, const int rotated,
+                                    mn_real *points, int64_t point_stride, int64_t step)
 {
-    for (int64_t k = 0; k < count; k++, taps += MN_TAPS_2D * VL, points += step)
-        if (phases)
-            rotated ? mn_weight_points(taps, 1, 1, points, point_stride)
-                    : mn_weight_points(taps, 1, 0, points, point_stride);
-        else
-            rotated ? mn_weight_points(taps, 0, 1, points, point_stride)
-                    : mn_weight_points(taps, 0, 0, points, point_stride);
+    for (int64_t k = 0; k < count; k++, w += taps * taps * VL, points += step)
+        mn_weight_points(w, taps, phases, rotated, points, point_stride);
+}
+
+/* `count` vectors of kernels, one after the other in `w`; the points of the next one are `step` elements further. */
+static __attribute__((noinline)) void mn_winograd_weights(const mn_real *w, int64_t count, int64_t taps, int phases,
+                                                          int rotated, mn_real *points, int64_t point_stride, int64_t step)
+{
+    if (phases)
+        rotated ? mn_points_of_kernels(w, count, 3, 1, 1, points, point_stride, step)
+                : mn_points_of_kernels(w, count, 3, 1, 0, points, point_stride, step);
+    else if (taps == 3)
+        rotated ? mn_points_of_kernels(w, count, 3, 0, 1, points, point_stride, step)
+                : mn_points_of_kernels(w, count, 3, 0, 0, points, point_stride, step);
+    else
+        rotated ? mn_points_of_kernels(w, count, 5, 0, 1, points, point_stride, step)
+                : mn_points_of_kernels(w, count, 5, 0, 0, points, point_stride, step);
 }
 
 /* dw = G' point G for VL kernels that follow each other in memory, of which `lanes` exist. */
-MN_INLINE void mn_weight_gradient(const int phases, const mn_real *points, int64_t point_stride, int64_t lanes, mn_real *dw)
+MN_INLINE void mn_weight_gradient(const int taps, const int phases, const mn_real *points, int64_t point_stride,
+                                  int64_t lanes, mn_real *dw)
 {
-    enum { WHOLE = MN_TAPS_2D / VL * VL };
-    mn_vec half[MN_TAPS][MN_POINTS], taps[MN_TAPS_2D];
-    mn_real rest[MN_TAPS_2D * VL];
+    const int all = taps * taps, whole = all / VL * VL;
+    mn_vec half[MN_MOST_TAPS][MN_POINTS], gradient[MN_MOST_TAPS * MN_MOST_TAPS];
+    mn_real rest[VL * VL];
 #pragma GCC unroll 6
     for (int j = 0; j < MN_POINTS; j++) {
-        mn_vec d[MN_POINTS], o[MN_TAPS];
+        mn_vec d[MN_POINTS], o[MN_MOST_TAPS];
 #pragma GCC unroll 6
         for (int i = 0; i < MN_POINTS; i++)
             d[i] = v_load(points + (i * MN_POINTS + j) * point_stride);
-        phases ? mn_gradients_of_places(d, o) : mn_gradients_of_points(d, o);
-#pragma GCC unroll 3
-        for (int i = 0; i < MN_TAPS; i++)
+        phases ? mn_gradients_of_places(d, o) : mn_gradients_of_points(taps, d, o);
+#pragma GCC unroll 5
+        for (int i = 0; i < taps; i++)
             half[i][j] = o[i];
     }
-#pragma GCC unroll 3
-    for (int i = 0; i < MN_TAPS; i++)
-        phases ? mn_gradients_of_places(half[i], taps + i * MN_TAPS)
-               : mn_gradients_of_points(half[i], taps + i * MN_TAPS);
-#pragma GCC unroll 9
-    for (int t = WHOLE; t < MN_TAPS_2D; t++)
-        v_store(rest + t * VL, taps[t]);
-#pragma GCC unroll 4
-    for (int t = 0; t < WHOLE; t += VL)
-        v_transpose(taps + t);
+#pragma GCC unroll 5
+    for (int i = 0; i < taps; i++)
+        phases ? mn_gradients_of_places(half[i], gradient + i * taps)
+               : mn_gradients_of_points(taps, half[i], gradient + i * taps);
+#pragma GCC unroll 16
+    for (int t = whole; t < all; t++)
+        v_store(rest + (t - whole) * VL, gradient[t]);
+#pragma GCC unroll 12
+    for (int t = 0; t < whole; t += VL)
+        v_transpose(gradient + t);
 #pragma GCC unroll 16
     for (int lane = 0; lane < VL; lane++)
         if (lane < lanes) {
-#pragma GCC unroll 4
-            for (int t = 0; t < WHOLE; t += VL)
-                v_store(dw + lane * MN_TAPS_2D + t, taps[t + lane]);
-            for (int t = WHOLE; t < MN_TAPS_2D; t++)
-                dw[lane * MN_TAPS_2D + t] = rest[t * VL + lane];
+#pragma GCC unroll 12
+            for (int t = 0; t < whole; t += VL)
+                v_store(dw + lane * all + t, gradient[t + lane]);
+            for (int t = whole; t < all; t++)
+                dw[lane * all + t] = rest[(t - whole) * VL + lane];
         }
 }
 
-static __attribute__((noinline)) void mn_winograd_weight_gradient(const mn_real *points, int64_t point_stride, int phases,
-                                                                  int64_t lanes, mn_real *dw)
+static __attribute__((noinline)) void mn_winograd_weight_gradient(const mn_real *points, int64_t point_stride, int64_t taps,
+                                                                  int phases, int64_t lanes, mn_real *dw)
 {
-    phases ? mn_weight_gradient(1, points, point_stride, lanes, dw)
-           : mn_weight_gradient(0, points, point_stride, lanes, dw);
+    if (phases)
+        mn_weight_gradient(3, 1, points, point_stride, lanes, dw);
+    else if (taps == 3)
+        mn_weight_gradient(3, 0, points, point_stride, lanes, dw);
+    else
+        mn_weight_gradient(5, 0, points, point_stride, lanes, dw);
 }
 
 #endif

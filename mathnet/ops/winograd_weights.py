@@ -18,7 +18,7 @@ def panel_width(real: str) -> int:
     kernel = _kernels.kernel("winograd_weights", real)
     for width in _WIDTHS:
         try:
-            kernel.sizes(kernel.pack(groups=1, o=1, c=1, stride=1, width=width))
+            kernel.sizes(kernel.pack(groups=1, o=1, c=1, taps=3, stride=1, width=width))
         except ValueError:
             continue
         return width
@@ -26,13 +26,13 @@ def panel_width(real: str) -> int:
 
 
 def transformed_weights(weight: np.ndarray, groups: int, stride: int) -> np.ndarray:
-    """What ``winograd_forward_prepared`` reads: weight (O, C/groups, 3, 3) → (groups · panels, 36, C/groups, width)."""
-    filters, channels = weight.shape[:2]
+    """What ``winograd_forward_prepared`` reads: weight (O, C/groups, taps, taps) → (groups · panels, 36, C/groups, width)."""
+    filters, channels, taps = weight.shape[:3]
     width = panel_width(str(weight.dtype))
     panels = groups * -(-(filters // groups) // width)
     kernel = _kernels.kernel("winograd_weights", str(weight.dtype))
     result = np.empty((panels, 36, channels, width), weight.dtype)
-    fields = kernel.pack(groups=groups, o=filters, c=channels, stride=stride, width=width)
+    fields = kernel.pack(groups=groups, o=filters, c=channels, taps=taps, stride=stride, width=width)
     operands: list[Any] = [np.ascontiguousarray(weight), result]
     kernel.run(fields, operands)
     return result

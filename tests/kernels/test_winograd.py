@@ -27,11 +27,15 @@ ORACLES = {
 
 @st.composite
 def convolutions(draw):
-    groups, stride = draw(st.sampled_from([1, 1, 1, 2])), draw(st.integers(1, 2))
-    pad = tuple(draw(st.integers(0, 4)) for _ in range(4))
-    size = [draw(st.integers(max(1, 3 - pad[2 * i] - pad[2 * i + 1]), 17 + 8 * stride)) for i in range(2)]
+    groups, taps, stride = draw(
+        st.sampled_from([(g, *k) for g in (1, 1, 1, 2) for k in ((3, 1), (3, 2), (5, 1))])
+    )
+    dilation = draw(st.tuples(*[st.sampled_from([1, 1, 2, 3, 7])] * 2)) if stride == 1 else (1, 1)
+    pad = tuple(draw(st.integers(0, 4 * d)) for d in dilation for _ in range(2))
+    least = [max(1, d * (taps - 1) + 1 - pad[2 * i] - pad[2 * i + 1]) for i, d in enumerate(dilation)]
+    size = [draw(st.integers(smallest, max(17 + 8 * stride, smallest))) for smallest in least]
     c, o = (groups * draw(st.sampled_from([1, 3, 8, 16, 17, 34])) for _ in range(2))
-    f = geometry(draw(st.integers(1, 3)), c, *size, o, (3, 3), (stride, stride), pad, groups=groups)
+    f = geometry(draw(st.integers(1, 3)), c, *size, o, (taps, taps), (stride, stride), pad, dilation, groups)
     for name in ("out_h", "out_w"):  # fewer outputs than would fit are legal too
         f[name] -= draw(st.integers(0, min(2, f[name] - 1)))
     return f
@@ -60,8 +64,8 @@ def test_any_shape(isa, real, part, f, seed):
     a, b, shape = operands(f, part, np.random.default_rng(seed), real)
     result = run(kernels.load_table(isa, real)[f"winograd_{part}"], f, a, b, shape=shape)
     sums = {
-        "forward": a.shape[1] * 9,
-        "backward_input": a.shape[1] * 9,
+        "forward": a.shape[1] * f["kh"] ** 2,
+        "backward_input": a.shape[1] * f["kh"] ** 2,
         "backward_weight": b.size // b.shape[1],
     }
     magnitude = np.abs(a).max() * np.abs(b).max() * sums[part] ** 0.5
@@ -97,6 +101,11 @@ LARGE = {
     "groups": geometry(5, 34, 20, 20, 72, (3, 3), pad=(1, 1, 1, 1), groups=2),
     "strided": geometry(5, 33, 40, 29, 70, (3, 3), (2, 2), (1, 1, 0, 1)),
     "strided and wide": geometry(1, 32, 9, 1300, 32, (3, 3), (2, 2), (1, 0, 2, 0)),
+    "5x5": geometry(3, 34, 21, 20, 72, (5, 5), pad=(2, 2, 3, 1), groups=2),
+    "5x5 and wide": geometry(1, 16, 9, 400, 18, (5, 5), pad=(2, 2, 2, 2)),
+    "dilated": geometry(3, 33, 23, 26, 70, (3, 3), pad=(2, 2, 3, 3), dilation=(2, 3)),
+    "dilated and wide": geometry(1, 16, 9, 1200, 18, (3, 3), pad=(1, 1, 5, 3), dilation=(1, 4)),
+    "5x5, dilated": geometry(2, 20, 26, 30, 40, (5, 5), pad=(8, 4, 6, 6), dilation=(3, 3)),
 }
 
 
@@ -125,10 +134,13 @@ def test_groups_of_images_have_gradients_of_their_own():
 
 @TABLES
 @PARTS
-@pytest.mark.parametrize("channels, stride", [(64, 1), (512, 1), (512, 2)])
-def test_error_is_small_for_many_channels(isa, real, part, channels, stride):
+@pytest.mark.parametrize(
+    "channels, taps, stride", [(64, 3, 1), (512, 3, 1), (512, 3, 2), (64, 5, 1), (512, 5, 1)]
+)
+def test_error_is_small_for_many_channels(isa, real, part, channels, taps, stride):
     """With rectified inputs, as inside a network; the sums of the reference for float64 are no better than it."""
-    f = geometry(1, channels, 14, 14, channels // 4, (3, 3), (stride, stride), (1, 1, 1, 1))
+    pad = (taps // 2,) * 4
+    f = geometry(1, channels, 14, 14, channels // 4, (taps, taps), (stride, stride), pad)
     a, b, shape = operands(f, part, np.random.default_rng(channels), real)
     if part != "backward_input":
         a = np.maximum(a, 0)
@@ -153,11 +165,21 @@ def test_what_is_not_finite_reaches_every_window_that_sees_it_and_no_other_tile(
 @PARTS
 @pytest.mark.parametrize(
     "wrong",
-    [{"kh": 2}, {"kw": 5}, {"stride_w": 2}, {"dilation_h": 2}, {"out_h": 20}, {"groups": 2}, {"c": 0}],
+    [
+        {"kh": 2},
+        {"kw": 5},
+        {"stride_w": 2},
+        {"dilation_h": 2, "stride_h": 2, "stride_w": 2},
+        {"out_h": 20},
+        {"groups": 2},
+        {"c": 0},
+        {"kh": 5, "kw": 5, "stride_h": 2, "stride_w": 2},
+        {"kh": 4, "kw": 4},
+    ],
 )
 def test_other_convolutions_are_rejected(part, wrong):
     kernel = kernels.kernel(f"winograd_{part}", "float32")
-    f = geometry(1, 3, 8, 8, 4, (3, 3), pad=(1, 1, 1, 1))
+    f = geometry(1, 3, 8, 8, 4, (3, 3), pad=(2, 2, 2, 2)) | {"out_h": 4, "out_w": 4}
     assert kernel.sizes(kernel.pack(**f)).chunks == 1
     with pytest.raises(ValueError, match="rejects the descriptor"):
         kernel.sizes(kernel.pack(**(f | wrong)))
@@ -172,22 +194,25 @@ def test_no_examples(isa, real, part):
 
 
 @PARTS
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("taps, stride, dilation", [(3, 1, 1), (3, 2, 1), (5, 1, 1), (3, 1, 16), (5, 1, 4)])
 @pytest.mark.parametrize("size", [224, 2000])
-def test_workspace_does_not_grow_with_the_picture(part, size, stride):
+def test_workspace_does_not_grow_with_the_picture(part, size, taps, stride, dilation):
     kernel = kernels.kernel(f"winograd_{part}", "float32")
-    f = geometry(8, 64, size, size, 64, (3, 3), (stride, stride), (1, 1, 1, 1))
+    pad = (dilation * (taps // 2),) * 4
+    f = geometry(8, 64, size, size, 64, (taps, taps), (stride, stride), pad, (dilation, dilation))
     assert kernel.sizes(kernel.pack(**f)).scratch < 12 << 20
 
 
 @TABLES
-@pytest.mark.parametrize("stride", [1, 2])
-def test_transformed_weights_give_the_same_bits(isa, real, stride):
-    f = geometry(2, 20, 9, 11, 44, (3, 3), (stride, stride), (1, 1, 1, 1), groups=2)
+@pytest.mark.parametrize("taps, stride, dilation", [(3, 1, 1), (3, 2, 1), (5, 1, 1), (3, 1, 2)])
+def test_transformed_weights_give_the_same_bits(isa, real, taps, stride, dilation):
+    f = geometry(
+        2, 20, 9, 11, 44, (taps, taps), (stride, stride), (2, 1, 1, 2), (dilation, dilation), groups=2
+    )
     table = kernels.load_table(isa, real)
     x, w, shape = operands(f, "forward", np.random.default_rng(0), real)
     prepare = table["winograd_weights"]
-    fields = {"groups": 2, "o": 44, "c": 10, "stride": stride}
+    fields = {"groups": 2, "o": 44, "c": 10, "taps": taps, "stride": stride}
     for width in (2, 4, 8, 16, 32):
         try:
             panels = prepare.sizes(prepare.pack(width=width, **fields)).chunks

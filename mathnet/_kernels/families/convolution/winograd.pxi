@@ -1,10 +1,11 @@
-# Convolution with 3x3 kernels by Winograd's minimal filtering: forward and backward input.
+# Convolution with kernels of 3x3 and 5x5 by Winograd's minimal filtering: forward and backward input.
 #
 #   V[point][tile][c]  = transformed input           M[point][tile][o] = sum over c of V[point][tile][c] * U[point][c][o]
 #   U[point][c][o]     = transformed weights         y = the transform of M
 #
-# With stride 1 a tile of 4x4 outputs takes 36 products instead of 144 (winograd.h), with stride 2, by phases, 81
-# (winograd_phases.h).  Sizes that 4 does not divide end with tiles of 3, which share the weights: 14 = 4+4+3+3, 7 = 4+3.
+# With 3x3 kernels and stride 1 a tile of 4x4 outputs takes 36 products instead of 144 (winograd.h), with stride 2, by phases,
+# 81 (winograd_phases.h); with 5x5 kernels a tile of 2x2 outputs takes the same 36 instead of 100.  Sizes that these tiles do
+# not divide end with smaller ones, which share the weights: 14 = 4+4+3+3, 7 = 4+3; 7 = 2+2+2+1 for 5x5.
 # At 64 channels and 56x56 pixels an AVX2 core delivers 230 GFLOP/s, counted as direct arithmetic, of a peak of 97.
 #
 # Work goes in blocks of some hundred tiles: V of a block for all channels, then, for every two vectors of output
@@ -14,9 +15,9 @@
 # A tile mixes its inputs, so NaN and infinity reach every output of the tiles that see them, the latter perhaps as NaN.
 
 cdef extern from "winograd_weights.h":
-    void winograd_weights "mn_winograd_weights"(const real *taps, int64_t count, int phases, int rotated, real *points,
-                                                int64_t point_stride, int64_t step) noexcept nogil
-    void taps_of_kernels "mn_taps_of_kernels"(const real *w, int64_t lanes, real *taps) noexcept nogil
+    void winograd_weights "mn_winograd_weights"(const real *w, int64_t count, int64_t taps, int phases, int rotated,
+                                                real *points, int64_t point_stride, int64_t step) noexcept nogil
+    void taps_of_kernels "mn_taps_of_kernels"(const real *w, int64_t taps_2d, int64_t lanes, real *taps) noexcept nogil
     void finish_pixels "mn_finish_pixels"(real *pixels, int64_t count, const real *bias,
                                           int64_t activation) noexcept nogil
     void planes_of_pixels "mn_planes_of_pixels"(const real *pixels, int64_t count, int64_t channels, real *plane,
@@ -54,6 +55,7 @@ cdef winograd_t winograd_forward_of(const conv2d_t *d) noexcept nogil:
     g.c, g.h, g.w = d.c // d.groups, d.h, d.w
     g.o, g.out_h, g.out_w = d.o // d.groups, d.out_h, d.out_w
     g.top, g.left = d.pad_top, d.pad_left
+    g.taps, g.step_h, g.step_w = d.kh, d.dilation_h, d.dilation_w
     g.phases, g.apart, g.single_top, g.single_left = d.stride_h == 2, False, 1, 1
     cut_outputs(&g)
     return g
@@ -69,21 +71,28 @@ cdef winograd_t winograd_backward_input_of(const conv2d_t *d) noexcept nogil:
     g.n, g.groups = d.n, d.groups
     g.c, g.h, g.w = d.o // d.groups, d.out_h, d.out_w
     g.o, g.out_h, g.out_w = d.c // d.groups, d.h, d.w
+    g.taps, g.step_h, g.step_w = d.kh, d.dilation_h, d.dilation_w
     g.phases = g.apart = d.stride_h == 2
     if g.apart:
         g.top, g.left = 1 - (d.pad_top + 1) // 2, 1 - (d.pad_left + 1) // 2
         g.single_top, g.single_left = 1 - d.pad_top % 2, 1 - d.pad_left % 2
     else:
-        g.top, g.left = TAPS - 1 - d.pad_top, TAPS - 1 - d.pad_left
+        g.top, g.left = d.dilation_h * (g.taps - 1) - d.pad_top, d.dilation_w * (g.taps - 1) - d.pad_left
         g.single_top = g.single_left = 0
     cut_outputs(&g)
     return g
 
 
 cdef bint is_winograd(const conv2d_t *d) noexcept nogil:
-    return (
-        conv2d_is_valid(d) and d.kh == TAPS and d.kw == TAPS and 1 <= d.stride_h <= 2 and d.stride_w == d.stride_h
-        and d.dilation_h == 1 and d.dilation_w == 1 and d.c > 0 and d.h > 0 and d.w > 0 and d.out_h > 0 and d.out_w > 0)
+    """Kernels of 3x3 or 5x5 with stride 1 and any dilation, or of 3x3 with stride 2."""
+    if not conv2d_is_valid(d) or d.kh != d.kw or d.stride_h != d.stride_w:
+        return False
+    if d.stride_h == 2:
+        if d.kh != 3 or d.dilation_h > 1 or d.dilation_w > 1:
+            return False
+    elif d.stride_h != 1 or (d.kh != 3 and d.kh != 5):
+        return False
+    return d.c > 0 and d.h > 0 and d.w > 0 and d.out_h > 0 and d.out_w > 0
 
 
 # Where a worker keeps what it computes, in elements of scratch.
@@ -99,7 +108,8 @@ ctypedef struct winograd_scratch_t:
 cdef winograd_scratch_t winograd_scratch(const winograd_t *g) noexcept nogil:
     cdef winograd_scratch_t s
     cdef planes_t planes = input_planes(g, NULL)
-    cdef int64_t point, v, window = window_elements(g, &planes), output = (64 if g.apart else 16) * g.segment * VL
+    cdef int64_t point, v, window = window_elements(g, &planes), side = g.xs.outputs * (2 if g.apart else 1)
+    cdef int64_t output = side * side * g.lattices_w * g.segment * VL
     s.v_tile = padded_row(g.c)
     v = place_points(g, s.v_tile, s.v)
     s.u = v + place_points(g, TILE_COLUMNS, s.m)
@@ -108,7 +118,7 @@ cdef winograd_scratch_t winograd_scratch(const winograd_t *g) noexcept nogil:
     s.u_point = point_distance(g.c * TILE_COLUMNS)
     s.window = s.u + POINTS_2D * s.u_point
     s.taps = s.window + (window if window > output else output)
-    s.bias = s.taps + TAPS_2D * TAPS_AT_ONCE * VL
+    s.bias = s.taps + g.taps * g.taps * TAPS_AT_ONCE * VL
     s.elements = s.bias + TILE_COLUMNS
     return s
 
@@ -117,7 +127,7 @@ cdef double winograd_work(const winograd_t *g) noexcept nogil:
     """Nanoseconds: the products at 85 % of the peak, the transforms of tiles, and of the weights in each block."""
     cdef double tiles = <double>all_tiles(g) * g.groups * products_of_tile(g) / POINTS_2D
     return 200 + sizeof(real) * (
-        tiles * (POINTS_2D * <double>g.c * g.o / 160 + 2.0 * (g.c + g.o)) + <double>g.blocks * g.groups * g.c * g.o / 2)
+        tiles * (POINTS_2D * <double>g.c * g.o / 160 + 2.0 * (g.c + g.o)) + <double>g.blocks * g.groups * g.c * g.o * (g.taps + 6) / 18)
 
 
 cdef void winograd_sizes(const winograd_t *g, mn_sizes *out) noexcept nogil:
@@ -136,14 +146,14 @@ cdef void reject(mn_sizes *out) noexcept nogil:
 
 # ---- U ----
 
-cdef void transform_weights(const real *w, int64_t o, int64_t c, bint phases, bint transposed, int64_t first,
-                            int64_t outputs, real *taps, real *u, int64_t u_point) noexcept nogil:
+cdef void transform_weights(const real *w, int64_t o, int64_t c, int64_t taps, bint phases, bint transposed, int64_t first,
+                            int64_t outputs, real *kernels, real *u, int64_t u_point) noexcept nogil:
     """U[point][k][TILE_COLUMNS] of `outputs` outputs from `first` on, zero in the columns beyond.
 
-    w (o, c, 3, 3)  IN: k are the channels c; or transposed, with rotated kernels: outputs are c and k are the channels o.
-    taps: scratch.
+    w (o, c, taps, taps)  IN: k are the channels c; or transposed, with rotated kernels: outputs are c and k are the channels
+    o.  kernels: scratch.
     """
-    cdef int64_t half = 0, lanes, k, at_once, i
+    cdef int64_t half = 0, lanes, k, at_once, i, taps_2d = taps * taps
     while half < TILE_COLUMNS:
         lanes = at_most(outputs - half, VL)
         if lanes <= 0:
@@ -153,10 +163,10 @@ cdef void transform_weights(const real *w, int64_t o, int64_t c, bint phases, bi
             at_once = at_most((o if transposed else c) - k, TAPS_AT_ONCE)
             if transposed:
                 for i in range(at_once):
-                    taps_of_kernels(w + ((k + i) * c + first + half) * TAPS_2D, lanes, taps + i * TAPS_2D * VL)
+                    taps_of_kernels(w + ((k + i) * c + first + half) * taps_2d, taps_2d, lanes, kernels + i * taps_2d * VL)
             else:
-                transpose_into(w + ((first + half) * c + k) * TAPS_2D, c * TAPS_2D, lanes, at_once * TAPS_2D, taps, VL)
-            winograd_weights(taps, at_once, phases, transposed, u + k * TILE_COLUMNS + half, u_point, TILE_COLUMNS)
+                transpose_into(w + ((first + half) * c + k) * taps_2d, c * taps_2d, lanes, at_once * taps_2d, kernels, VL)
+            winograd_weights(kernels, at_once, taps, phases, transposed, u + k * TILE_COLUMNS + half, u_point, TILE_COLUMNS)
             k += at_once
         half += VL
 
@@ -190,35 +200,38 @@ cdef void multiply_points(const winograd_t *g, const winograd_scratch_t *s, cons
 cdef void transform_output(const winograd_t *g, const winograd_scratch_t *s, const block_t *b, int64_t outputs,
                            const real *bias, int64_t activation, real *y, real *scratch) noexcept nogil:
     """Up to TILE_COLUMNS output channels of a block, to y (n, groups * o, out_h, out_w) from the first of them on."""
-    cdef int64_t half = 0, row, ty, height, lanes, i, first, columns, size = 2 if g.apart else 1
-    cdef int64_t width = size * (4 * b.fours + 3 * b.threes), column = size * b.column
+    cdef int64_t half = 0, row, ty, first, height, lanes, i, columns, picture, lattice, size = 2 if g.apart else 1
+    cdef int64_t width = g.lattices_w * size * b.outputs, column = g.step_w * size * b.column
     cdef real *pixels = scratch + s.window
     cdef real *lane_bias = scratch + s.bias
     cdef real *plane
     cdef tile_row_t r
     columns = at_most(g.out_w - column, width)
-    r.single_top, r.single_left = g.single_top, g.single_left
+    r.single_top, r.single_left, r.pixel = g.single_top, g.single_left, g.lattices_w * VL
     while half < outputs:
         lanes = at_most(outputs - half, VL)
         if bias != NULL:
             v_store(lane_bias, v_load_partial(bias + half, <int>lanes))
         for row in range(b.first, b.last):
-            ty = row % rows_of_image(g)
-            first, height = size * tile_begin(&g.ys, ty), 4 if ty < g.ys.fours else 3
-            set_tile_row(g, b, row, scratch + half, s.m, TILE_COLUMNS, &r)
-            if g.phases:
-                phases_output(&r, height, g.apart, pixels, width * VL)
-            else:
-                winograd_output(&r, height, pixels, width * VL)
-            height = at_most(g.out_h - first, size * height)
+            picture, ty = row // rows_of_lattice(g), row % rows_of_lattice(g)
+            first, height = size * tile_begin(&g.ys, ty), tile_height(g, ty)
+            for lattice in range(g.lattices_w):
+                set_tile_row(g, b, row, lattice, scratch + half, s.m, TILE_COLUMNS, &r)
+                if g.phases:
+                    phases_output(&r, height, g.apart, pixels, width * VL)
+                else:
+                    winograd_output(&r, g.taps, height, pixels + lattice * VL, width * VL)
+            first = g.step_h * first + picture % g.lattices_h
+            height = at_most(first_from(g.out_h - first, g.step_h), size * height)
             if bias != NULL or activation != NO_ACTIVATION:
                 finish_pixels(pixels, height * width, lane_bias if bias != NULL else NULL, activation)
-            plane = y + ((row // rows_of_image(g) * g.groups * g.o + half) * g.out_h + first) * g.out_w + column
-            if width == g.out_w:
+            plane = y + ((picture // g.lattices_h * g.groups * g.o + half) * g.out_h + first) * g.out_w + column
+            if width == g.out_w and g.step_h == 1:
                 planes_of_pixels(pixels, height * width, lanes, plane, g.out_h * g.out_w)
             else:
                 for i in range(height):
-                    planes_of_pixels(pixels + i * width * VL, columns, lanes, plane + i * g.out_w, g.out_h * g.out_w)
+                    planes_of_pixels(pixels + i * width * VL, columns, lanes, plane + i * g.step_h * g.out_w,
+                                     g.out_h * g.out_w)
         half += VL
 
 
@@ -242,11 +255,11 @@ cdef void winograd_chunk(const winograd_t *g, int weights, const real *x, const 
             u_point = g.c * TILE_COLUMNS
             u = w + (group * chunk_count(g.o, TILE_COLUMNS) + o // TILE_COLUMNS) * POINTS_2D * u_point
         elif weights == TRANSPOSED:
-            transform_weights(w + group * g.o * g.c * TAPS_2D, g.c, g.o, g.phases, True, o, outputs, scratch + s.taps,
-                              scratch + s.u, s.u_point)
+            transform_weights(w + group * g.o * g.c * g.taps * g.taps, g.c, g.o, g.taps, g.phases, True, o, outputs,
+                              scratch + s.taps, scratch + s.u, s.u_point)
         else:
-            transform_weights(w + group * g.o * g.c * TAPS_2D, g.o, g.c, g.phases, False, o, outputs, scratch + s.taps,
-                              scratch + s.u, s.u_point)
+            transform_weights(w + group * g.o * g.c * g.taps * g.taps, g.o, g.c, g.taps, g.phases, False, o, outputs,
+                              scratch + s.taps, scratch + s.u, s.u_point)
         multiply_points(g, &s, &block, outputs, u, u_point, scratch)
         transform_output(g, &s, &block, outputs, bias + group * g.o + o if bias != NULL else NULL, activation,
                          y + (group * g.o + o) * g.out_h * g.out_w, scratch)
@@ -273,9 +286,9 @@ cdef int winograd_forward_with(int weights, const void *descriptor, operand_t *o
 
 
 cdef int winograd_forward(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
-    """y = activation(x * w + bias) with 3x3 kernels and stride 1 or 2.
+    """y = activation(x * w + bias) with the kernels that is_winograd names.
 
-    Operands: x (n, c, h, w), w (o, c/groups, 3, 3), [bias (o)]  IN; y (n, o, out_h, out_w)  OUT.
+    Operands: x (n, c, h, w), w (o, c/groups, kh, kw), [bias (o)]  IN; y (n, o, out_h, out_w)  OUT.
     """
     return winograd_forward_with(AS_IS, descriptor, operands, chunk, scratch)
 
@@ -297,7 +310,7 @@ cdef void winograd_backward_input_sizes(const void *descriptor, mn_sizes *out) n
 cdef int winograd_backward_input(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
     """dx = the transpose of the convolution, applied to dy; bias and activation of the descriptor play no part.
 
-    Operands: dy (n, o, out_h, out_w), w (o, c/groups, 3, 3)  IN; dx (n, c, h, w)  OUT.
+    Operands: dy (n, o, out_h, out_w), w (o, c/groups, kh, kw)  IN; dx (n, c, h, w)  OUT.
     """
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef winograd_t g = winograd_backward_input_of(d)
@@ -309,33 +322,35 @@ cdef int winograd_backward_input(const void *descriptor, operand_t *operands, in
 # ---- weights of frozen models ----
 
 ctypedef struct winograd_weights_t:
-    int64_t groups, o, c            # w (o, c, 3, 3): c is that of a group
-    int64_t stride
+    int64_t groups, o, c            # w (o, c, taps, taps): c is that of a group
+    int64_t taps, stride
     int64_t width                   # columns of a panel; must be what multiply_points reads
 
 
 cdef void winograd_weights_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
     cdef const winograd_weights_t *d = <const winograd_weights_t *>descriptor
     reject(out)
-    if (d.width != TILE_COLUMNS or not 1 <= d.stride <= 2 or d.groups <= 0 or d.o < 0 or d.c <= 0
-            or d.o % d.groups != 0):
+    if d.width != TILE_COLUMNS or d.groups <= 0 or d.o < 0 or d.c <= 0 or d.o % d.groups != 0:
+        return
+    if not (d.taps == 3 and d.stride == 2) and not ((d.taps == 3 or d.taps == 5) and d.stride == 1):
         return
     out.chunks = d.groups * chunk_count(d.o // d.groups, TILE_COLUMNS)
-    out.scratch = TAPS_2D * TAPS_AT_ONCE * VL * <int64_t>sizeof(real)
+    out.scratch = d.taps * d.taps * TAPS_AT_ONCE * VL * <int64_t>sizeof(real)
     out.work = 100 + <double>d.o * d.c * sizeof(real)
 
 
 cdef int winograd_weights_run(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
     """U: transformed weights in panels of `width` outputs, zero in the columns beyond the last.
 
-    Operands: w (o, c, 3, 3)  IN; u (groups * panels, 36, c, width)  OUT.
+    Operands: w (o, c, taps, taps)  IN; u (groups * panels, 36, c, width)  OUT.
     """
     cdef const winograd_weights_t *d = <const winograd_weights_t *>descriptor
     cdef int64_t o = d.o // d.groups, panels = chunk_count(o, TILE_COLUMNS), first = chunk % panels * TILE_COLUMNS
+    cdef const real *w = <const real *>operands[0] + chunk // panels * o * d.c * d.taps * d.taps
     cdef real *u = <real *>operands[1] + chunk * POINTS_2D * d.c * TILE_COLUMNS
     fill_row(u, POINTS_2D * d.c * TILE_COLUMNS, 0)
-    transform_weights(<const real *>operands[0] + chunk // panels * o * d.c * TAPS_2D, o, d.c, d.stride == 2, False, first,
-                      at_most(o - first, TILE_COLUMNS), <real *>scratch, u, d.c * TILE_COLUMNS)
+    transform_weights(w, o, d.c, d.taps, d.stride == 2, False, first, at_most(o - first, TILE_COLUMNS), <real *>scratch, u,
+                      d.c * TILE_COLUMNS)
     return MN_OK
 
 
@@ -350,6 +365,7 @@ cdef int register_winograd() except -1:
     add_integers("groups", &weights.groups, 1)
     add_integers("o", &weights.o, 1)
     add_integers("c", &weights.c, 1)
+    add_integers("taps", &weights.taps, 1)
     add_integers("stride", &weights.stride, 1)
     add_integers("width", &weights.width, 1)
     add_kernel("winograd_backward_input", winograd_backward_input, winograd_backward_input_sizes, &d, sizeof(d), 0)

@@ -1,4 +1,4 @@
-# Gradient of a convolution by its 3x3 kernels: the adjoint of the algorithm in winograd.pxi.
+# Gradient of a convolution by its kernels: the adjoint of the algorithm in winograd.pxi.
 #
 #   V[point][tile][c]  = transformed input, as there       D[point][tile][o] = the adjoint transform of dy
 #   M[point][o][c]     = sum over tiles of D * V           dw = the adjoint transform of M
@@ -7,8 +7,8 @@
 # a group of images; the gradients of the groups are added in order at the end.
 
 cdef extern from "winograd_weights.h":
-    void winograd_weight_gradient "mn_winograd_weight_gradient"(const real *points, int64_t point_stride, int phases,
-                                                                int64_t lanes, real *dw) noexcept nogil
+    void winograd_weight_gradient "mn_winograd_weight_gradient"(const real *points, int64_t point_stride, int64_t taps,
+                                                                int phases, int64_t lanes, real *dw) noexcept nogil
 
 cdef enum:
     POINT_ELEMENTS = 1 << 14        # tiles by channels of V in a block, where that gives more than MINIMAL_TILES
@@ -128,21 +128,22 @@ cdef void winograd_backward_weight_sizes(const void *descriptor, mn_sizes *out) 
     out.chunks = u.chunks
     out.scratch = s.elements * <int64_t>sizeof(real)
     if u.image_groups > 1:
-        out.shared = u.image_groups * d.o * u.g.c * TAPS_2D * <int64_t>sizeof(real)
+        out.shared = u.image_groups * d.o * u.g.c * d.kh * d.kw * <int64_t>sizeof(real)
         out.finish = 1
 
 
 cdef int winograd_backward_weight(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
     """dw = the gradient of sum(y * dy) by the weights; bias and activation of the descriptor play no part.
 
-    Operands: x (n, c, h, w), dy (n, o, out_h, out_w)  IN; dw (o, c/groups, 3, 3)  OUT; with several groups of
-    images: their gradients (groups, o, c/groups, 3, 3)  SHARED.
+    Operands: x (n, c, h, w), dy (n, o, out_h, out_w)  IN; dw (o, c/groups, kh, kw)  OUT; with several groups of
+    images: their gradients (groups, o, c/groups, kh, kw)  SHARED.
     """
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef winograd_weight_t u = winograd_weight_of(d)
     cdef winograd_t *g = &u.g
     cdef weight_scratch_t s = weight_scratch(&u)
     cdef int64_t image_group = chunk % u.image_groups, piece = chunk // u.image_groups % g.pieces
+    cdef int64_t taps_2d = d.kh * d.kw
     cdef int64_t c = chunk // (u.image_groups * g.pieces) % u.channel_pieces * u.channels
     cdef int64_t group = chunk // (u.image_groups * g.pieces * u.channel_pieces)
     cdef int64_t first = piece * g.outputs, last = at_most(first + g.outputs, g.o), image = image_group * g.n
@@ -154,17 +155,17 @@ cdef int winograd_backward_weight(const void *descriptor, operand_t *operands, i
     cdef planes_t gradients
     cdef block_t block
     if chunk == u.chunks:
-        sum_parts(<const real *>operands[3], u.image_groups, d.o * g.c * TAPS_2D, dw)
+        sum_parts(<const real *>operands[3], u.image_groups, d.o * g.c * taps_2d, dw)
         return MN_OK
     if u.image_groups > 1:
-        dw = <real *>operands[3] + image_group * d.o * g.c * TAPS_2D
-    dw += (group * g.o * g.c + c) * TAPS_2D
+        dw = <real *>operands[3] + image_group * d.o * g.c * taps_2d
+    dw += (group * g.o * g.c + c) * taps_2d
     inputs = input_planes(g, <const real *>operands[0] + (image * d.c + group * g.c + c) * g.h * g.w)
     inputs.channels = channels
     g.n = at_most(u.images - image, g.n)            # the last group may be smaller
     if g.n <= 0:
         for o in range(first, last):
-            fill_row(dw + o * g.c * TAPS_2D, channels * TAPS_2D, 0)
+            fill_row(dw + o * g.c * taps_2d, channels * taps_2d, 0)
         return MN_OK
     for index in range(g.blocks):
         block = block_of(g, index)
@@ -182,8 +183,8 @@ cdef int winograd_backward_weight(const void *descriptor, operand_t *operands, i
                 for i in range(outputs):
                     j = 0
                     while j < channels:
-                        winograd_weight_gradient(m + i * s.m_row + j, s.m_point, g.phases, at_most(channels - j, VL),
-                                                 dw + ((o + i) * g.c + j) * TAPS_2D)
+                        winograd_weight_gradient(m + i * s.m_row + j, s.m_point, g.taps, g.phases, at_most(channels - j, VL),
+                                                 dw + ((o + i) * g.c + j) * taps_2d)
                         j += VL
             o += u.step
     return MN_OK
