@@ -2,9 +2,12 @@
 
     3×3, stride 1, at least 16 channels in and out    winograd_…        tiles of 4×4 outputs for 36 products in place of 144
     3×3, stride 2, at least 32 channels in and out    winograd_…        the same by phases of the stride, for 81 products
+    5×5, stride 1, at least 16 channels in and out    winograd_…        tiles of 2×2 outputs for 36 products in place of 100
     one input channel for each group                  direct_…          no matrix: vectors along the rows of the picture
     wide kernels or few channels, forward             row_winograd_…    tiles of 4 outputs along the rows alone
     everything else                                   conv2d_…          implicit matrix product
+
+A dilated kernel with stride 1 sees every d-th pixel alone, so the picture is d·d pictures; it is their size that tiles must fit.
 
 The choice follows from the shape of the layer alone: channels, kernel, stride, dilation, groups and the size of the picture.
 The number of examples and of threads plays no part, so one example has the same bits alone and in any batch.  ``plan.explain()``
@@ -17,6 +20,7 @@ from collections.abc import Mapping
 
 # The fewest channels of a group, in and out, with which the transforms cost less than they save, by stride.
 WINOGRAD_CHANNELS = {1: 16, 2: 32}
+WINOGRAD_DILATION = 128  # along rows: their tiles are in the workspace, at least one for each of the pictures
 DIRECT_FILTERS = 8  # of a group; with more, a matrix product reads each pixel less often
 DIRECT_TAPS = 25  # backward: with more, and many filters, the sums leave the registers too often
 
@@ -54,23 +58,26 @@ def _fits_direct(part: str, f: Mapping[str, int]) -> bool:
 
 
 def _fits_winograd(f: Mapping[str, int]) -> bool:
-    """3×3, stride 1 or 2, enough channels, and pictures whose tiles take much less than the products of direct arithmetic."""
-    stride = f["stride_h"]
-    if (f["kh"], f["kw"], f["dilation_h"], f["dilation_w"]) != (3, 3, 1, 1):
+    """Enough channels, and pictures whose tiles take much less than the products of direct arithmetic."""
+    taps, stride, dilated = f["kh"], f["stride_h"], max(f["dilation_h"], f["dilation_w"]) > 1
+    if (f["kw"], f["stride_w"]) != (taps, stride) or f["dilation_w"] > WINOGRAD_DILATION:
         return False
-    if (
-        stride != f["stride_w"]
-        or min(f["c"], f["o"]) < WINOGRAD_CHANNELS.get(stride, f["c"] + 1) * f["groups"]
-    ):
+    if (taps, stride) not in {(3, 1), (5, 1)} and ((taps, stride) != (3, 2) or dilated):
         return False
-    share = _products(f["out_h"], stride) * _products(f["out_w"], stride) / (9 * f["out_h"] * f["out_w"])
-    return share <= (0.5 if stride == 1 else 0.75)
+    if min(f["c"], f["o"]) < WINOGRAD_CHANNELS[stride] * f["groups"]:
+        return False
+    products = _products(f["out_h"], taps, stride, f["dilation_h"]) * _products(
+        f["out_w"], taps, stride, f["dilation_w"]
+    )
+    return products <= (0.5 if stride == 1 else 0.75) * taps * taps * f["out_h"] * f["out_w"]
 
 
-def _products(size: int, stride: int) -> int:
-    """Products along one axis of the tiles that cover ``size`` outputs: of each tile of 4, and of 3."""
-    four, three = (6, 5) if stride == 1 else (9, 7)
-    return min(four * -(-max(size - 3 * threes, 0) // 4) + three * threes for threes in range(4))
+def _products(size: int, taps: int, stride: int, dilation: int) -> int:
+    """Products along one axis of the tiles that cover ``size`` outputs: of large tiles, and of those with one output less."""
+    outputs, size = 7 - taps, -(-size // dilation)
+    large, small = (6, 5) if stride == 1 else (9, 7)
+    counts = (large * -(-max(size - (outputs - 1) * n, 0) // outputs) + small * n for n in range(outputs))
+    return dilation * min(counts)
 
 
 def _fits_rows(f: Mapping[str, int]) -> bool:

@@ -27,9 +27,14 @@ def fields(n=1, c=16, h=8, w=8, o=16, kernel=(3, 3), stride=(1, 1), dilation=(1,
         {"h": 3, "w": 3},
         {"h": 2, "w": 100},
         {"c": 64, "o": 96, "groups": 4},
+        {"kernel": (5, 5)},
+        {"kernel": (5, 5), "h": 2, "w": 7, "c": 64, "groups": 2, "o": 32},
+        {"dilation": (2, 3), "h": 12, "w": 12},
+        {"dilation": (1, 12), "h": 33, "w": 33},
+        {"kernel": (5, 5), "dilation": (2, 2)},
     ],
 )
-def test_winograd_for_3x3_kernels_with_enough_channels(part, layer):
+def test_winograd_for_kernels_of_3_and_5_taps_with_enough_channels(part, layer):
     assert kernel_of(part, fields(**layer)) == f"winograd_{part}"
 
 
@@ -42,7 +47,15 @@ def test_winograd_for_3x3_kernels_with_enough_channels(part, layer):
         {"c": 64, "o": 64, "groups": 8},
         {"kernel": (1, 1)},
         {"kernel": (3, 5)},
-        {"dilation": (2, 2)},
+        {"kernel": (4, 4)},
+        {"kernel": (7, 7)},
+        {"kernel": (5, 5), "c": 15},
+        {"kernel": (5, 5), "h": 3, "w": 3},
+        {"kernel": (5, 5), "stride": (2, 2), "c": 64, "o": 64},
+        {"dilation": (2, 2), "c": 15},
+        {"dilation": (18, 18), "h": 33, "w": 33},
+        {"dilation": (1, 129), "h": 33, "w": 2000},
+        {"dilation": (2, 2), "stride": (2, 2), "c": 64, "o": 64},
         {"h": 1, "w": 12},
         {"stride": (2, 2), "c": 31, "o": 64},
         {"stride": (1, 2), "c": 64, "o": 64},
