@@ -76,7 +76,7 @@ MN_INLINE void mn_row_input_body(const int taps, const mn_real *const *inputs, i
         if (taps == 4)
             mn_seven_points_of_input(d, o);
         else
-            mn_points_of_input(4, d, o);
+            mn_points_of_inputs(6, d, o);
 #pragma GCC unroll 7
         for (int j = 0; j < taps + 3; j++)
             v_store(point + j * point_stride + t, o[j]);
@@ -101,7 +101,7 @@ static __attribute__((noinline)) void mn_row_weights(int64_t taps, const mn_real
     if (taps == 4)
         mn_seven_points_of_taps(d, o);
     else
-        mn_points_of_taps(d, o);
+        mn_points_of_taps(3, d, o);
     for (int j = 0; j < taps + 3; j++)
         v_store(point + j * point_stride, o[j]);
 }

@@ -45,7 +45,7 @@ MN_INLINE int mn_is_large(const int m)
 }
 
 /* o = B' d: 6 or 5 inputs to as many points. */
-MN_INLINE void mn_points_of_input(const int inputs, const mn_vec *d, mn_vec *o)
+MN_INLINE void mn_points_of_inputs(const int inputs, const mn_vec *d, mn_vec *o)
 {
     const mn_vec p = v_splat(MN_P), q = v_splat(MN_Q), half = v_splat((mn_real)0.5), two = v_splat(2);
     const mn_vec h = v_fnma(half, d[1], d[3]);
@@ -167,7 +167,7 @@ MN_INLINE void mn_points_of_pixels(const int gradient, const int taps, const int
     if (gradient)
         mn_points_of_gradient(m, d, o);
     else
-        mn_points_of_input(m + taps - 1, d, o);
+        mn_points_of_inputs(m + taps - 1, d, o);
 }
 
 MN_INLINE void mn_tile_row_tiles(const int gradient, const int taps, const int height, const int m, const mn_tile_row *r,

@@ -28,7 +28,7 @@ MN_INLINE void mn_pair_of_input(const int m, const mn_vec *d, mn_vec *o)
 {
     if (m == 4) { /* the points of a tile of 3 outputs of 3 taps */
         mn_vec points[MN_POINTS];
-        mn_points_of_input(5, d, points);
+        mn_points_of_inputs(5, d, points);
         o[0] = points[0];
         o[1] = points[1];
         o[2] = points[2];

@@ -152,9 +152,10 @@ def conv2d(
     x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O) → (N, O, H', W').  stride, dilation: int or pair; padding: int, pair,
     ((top, bottom), (left, right)), "valid" or "same".  Raises ShapeError, DTypeError or ArgumentError naming the argument.
 
-    3×3 kernels with stride 1 or 2 and 16 or 32 channels or more run by Winograd's minimal filtering (Lavin and Gray, Fast Algorithms
-    for Convolutional Neural Networks, 2016): about twice the rounding of direct sums.  It works on tiles of up to 4×4 outputs, so NaN and
-    infinity reach every output of a tile that sees them, infinity perhaps as NaN.  First layers and other wide kernels, where it pays,
+    3×3 and 5×5 kernels with stride 1, dilated or not, and 16 channels or more, and 3×3 kernels with stride 2 and 32, run by Winograd's
+    minimal filtering (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016): about twice the rounding of direct
+    sums.  It works on tiles of up to 4×4 outputs, so NaN and infinity reach every output of a tile that sees them, infinity perhaps
+    as NaN.  First layers and other wide kernels, where it pays,
     have tiles of 4 outputs along their rows in the forward pass, with 2 to 2.5 times the rounding.  ``exact=True`` sums the products
     as they stand, in derivatives too.
 
