@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -28,10 +29,15 @@ def with_derivatives(f: Callable[[Any], Any], t: np.ndarray) -> list[np.ndarray]
     return [np.asarray(g(t), np.float64) for g in (f, slope, second)]
 
 
-def gapped(y: np.ndarray, most: float = 0.2) -> np.ndarray:
-    """y with a gap instead of a steep line where it jumps."""
+def gapped(y: np.ndarray) -> np.ndarray:
+    """y with a gap instead of a steep line where it jumps: where a difference is far greater than those two places off.
+
+    A jump takes two differences where one of the points lies in its middle.
+    """
+    steps = np.abs(np.diff(y))
+    beside = np.maximum(np.append(steps[2:], [0.0, 0.0]), np.append([0.0, 0.0], steps[:-2]))
     shown = y.astype(float).copy()
-    shown[np.flatnonzero(np.abs(np.diff(y)) > most)] = np.nan
+    shown[:-1][(steps > 4.0 * beside) & (steps > 0.01 * np.ptp(y))] = np.nan
     return shown
 
 
@@ -76,6 +82,7 @@ class Case(NamedTuple):
 
 
 CASES = {
+    **dict.fromkeys(("mse", "mae", "huber", "log_cosh", "nll"), Case(0.0, 1.0, 0.0, "for y = 0")),
     "hinge": Case(0.0, 1.0, 1.0, "for the label y = 1"),
     "squared_hinge": Case(0.0, 1.0, 1.0, "for the label y = 1"),
     "binary_cross_entropy": Case(0.0, 1.0, 1.0, "for the label y = 1"),
@@ -103,12 +110,9 @@ def loss_of_one_number(record: Record) -> tuple[Callable[[Any], Any], str]:
     if case is None:
         used = subject(record)
         pred, true = RowTrial(used, used.samples[0]).inputs("float64")[:2]
-        if pred.ndim == 1 or pred[0].size == 1:
-            case = Case(0.0, 1.0, 0.0, "for y = 0")
-        else:
-            fixed, moving = pred[0].copy(), np.zeros_like(pred[0])
-            fixed.flat[0], moving.flat[0] = 0.0, 1.0
-            case = Case(fixed, moving, true[0], "as the first number of y_pred varies")
+        fixed, moving = np.array(pred[0]), np.zeros_like(pred[0])
+        fixed.flat[0], moving.flat[0] = 0.0, 1.0
+        case = Case(fixed, moving, true[0], "as the first number t of y_pred varies")
     fixed, moving = np.asarray(case.fixed, float), np.asarray(case.moving, float)
 
     def of(t: Any) -> Any:
@@ -125,7 +129,7 @@ def loss(record: Record, axes: Axes) -> str:
     of, words = loss_of_one_number(record)
     t = np.linspace(-3.0, 3.0, 301)
     value, slope, _ = with_derivatives(of, t)
-    plot(axes, t, [value, gapped(slope)], ("l", "∂l/∂ŷ"), "t" if " t" in words or "(t" in words else "ŷ")
+    plot(axes, t, [value, gapped(slope)], ("l", "∂l/∂ŷ"), "t" if "t" in re.findall(r"\w+", words) else "ŷ")
     return f"{record.key} and its derivative {words}"
 
 
@@ -135,7 +139,7 @@ def regularizer(record: Record, axes: Axes) -> str:
     one = mn.value_and_grad(lambda w: mn.sum(penalty(mn.reshape(w, (1, 1)))))
     found = [one(w) for w in t]
     value, slope = (np.array([float(pair[k]) for pair in found]) for k in range(2))
-    plot(axes, t, [value, gapped(slope, 5 * np.ptp(slope) / len(t))], ("penalty", "derivative"), "w")
+    plot(axes, t, [value, gapped(slope)], ("penalty", "derivative"), "w")
     return f"{record.key} of a single weight, with the default settings, and its derivative"
 
 
@@ -154,7 +158,7 @@ def schedule(record: Record, axes: Axes) -> str:
     last = 2.5 * float(record.settings.get("steps", 1000.0) or 1000.0)
     t = np.linspace(0.0, last, 751)
     values = np.array([float(rate(step)) for step in t])
-    axes.plot(t, gapped(values, 0.15 * max(np.ptp(values), 1e-30)), **LINES[0])
+    axes.plot(t, gapped(values), **LINES[0])
     axes.set_xlabel("step")
     axes.set_ylabel("learning rate")
     axes.set_ylim(bottom=0.0)

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 #: From "Source:" to a line that ends with a full stop, or to the end of the paragraph.
 _SOURCE = re.compile(r"\s*\bSources?: (.*?\.(?=\n)|.*)", re.DOTALL)
 _PARAMETERS = re.compile(r"Parameters\n-{3,}\n")
-_CODE = re.compile(r"``(.+?)``|:\w+:`~?(?:mathnet|mn)\.(.+?)`", re.DOTALL)
+_CODE = re.compile(r"``(.+?)``|:\w+:`~?(mathnet\.)?(.+?)`", re.DOTALL)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|$#])")
 
 
@@ -78,7 +78,7 @@ def markdown(prose: str) -> str:
     parts, end = [], 0
     for code in _CODE.finditer(prose):
         parts.append(_SPECIAL.sub(r"\\\1", prose[end : code.start()]))
-        shown = code.group(1) or f"mn.{code.group(2)}"
+        shown = code.group(1) or f"{'mn.' if code.group(2) else ''}{code.group(3)}"
         parts.append(f"`{' '.join(shown.split())}`")
         end = code.end()
     parts.append(_SPECIAL.sub(r"\\\1", prose[end:]))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 import mathnet as mn
 from mathnet.plugin.records import Record
@@ -34,7 +35,7 @@ def initializer(record: Record, axes: Axes) -> str:
         )
     axes.hist(weights.ravel(), bins=60, color=FILL, density=True)
     axes.set_xlabel("weight")
-    axes.set_ylabel("share")
+    axes.set_ylabel("density")
     deviation = f"{weights.std():.3f}"
     return f"{record.key}: weights of 256 inputs and 128 outputs, standard deviation {deviation}"
 
@@ -75,6 +76,7 @@ def distribution(record: Record, axes: Axes) -> str:
         chance = np.exp(_log_probability(law, k))
         axes.vlines(k, 0.0, chance, color=LINES[0]["color"])
         axes.plot(k, chance, "o", markersize=4, color=LINES[0]["color"])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("k")
         axes.set_ylabel("probability")
         axes.set_ylim(bottom=0.0)

@@ -16,6 +16,7 @@ from mathnet.plugin.records import KINDS, Record, public_name
 from mathnet.plugin.registry import Registry
 from mathnet.study.signature import signature
 from mathnet.testing.trial import RowTrial
+from reference_pages.conventions import source
 from reference_pages.docstring import Docstring, markdown
 from reference_pages.draws import example, shown_config
 from reference_pages.pictures import DRAWINGS, draw
@@ -96,8 +97,7 @@ def section(record: Record, folder: Path) -> str:
         assert picture is not None
         lines += figure(f"pictures/{picture.file}", picture.words)
     lines += example_lines(doc)
-    if doc.source:
-        lines += [f"*Source:* {markdown(doc.source)}", ""]
+    lines += [f"*Source:* {markdown(source(record))}", ""]
     return "\n".join(lines)
 
 

@@ -22,6 +22,8 @@ def linear(x: Any) -> Any:
 def relu(x: Any) -> Any:
     """y = max(x, 0); the derivative at 0 is 0.
 
+    Source: Nair and Hinton, Rectified Linear Units Improve Restricted Boltzmann Machines, ICML 2010.
+
     >>> import numpy as np, mathnet as mn
     >>> mn.activations.get("relu")(np.array([-2.0, 0.0, 2.0]))
     array([0., 0., 2.])
@@ -32,6 +34,8 @@ def relu(x: Any) -> Any:
 @mn.activation("leaky_relu", name="LeakyReLU")
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """y = x for x > 0, else negative_slope·x; the derivative at 0 is negative_slope.
+
+    Source: Maas, Hannun and Ng, Rectifier Nonlinearities Improve Neural Network Acoustic Models, ICML 2013.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.activations.LeakyReLU(0.1)(np.array([-2.0, 0.0, 2.0]))
@@ -44,6 +48,8 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
 def relu6(x: Any) -> Any:
     """y = min(max(x, 0), 6); the derivative at 0 and 6 is 0.
 
+    Source: Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10, 2010.
+
     >>> import numpy as np, mathnet as mn
     >>> mn.activations.get("relu6")(np.array([-2.0, 2.0, 8.0]))
     array([0., 2., 6.])
@@ -53,7 +59,7 @@ def relu6(x: Any) -> Any:
 
 @mn.activation("elu", name="ELU")
 def elu(x: Any, alpha: float = 1.0) -> Any:
-    """y = x for x > 0, else α(eˣ − 1); the derivative at 0 is α.  Source: Clevert et al., 2016.
+    """y = x for x > 0, else α(eˣ − 1), α = alpha; the derivative at 0 is α.  Source: Clevert et al., 2016.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.activations.ELU(alpha=0.5)(np.array([-2.0, 0.0, 2.0])).round(4)
@@ -64,7 +70,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 @mn.activation("celu", name="CELU")
 def celu(x: Any, alpha: float = 1.0) -> Any:
-    """y = x for x > 0, else α(exp(x/α) − 1).  Source: Barron, 2017.
+    """y = x for x > 0, else α(exp(x/α) − 1), α = alpha.  Source: Barron, 2017.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.activations.CELU(alpha=0.5)(np.array([-2.0, 0.0, 2.0])).round(4)
@@ -123,6 +129,8 @@ def mish(x: Any) -> Any:
 def softsign(x: Any) -> Any:
     """y = x/(1 + |x|).
 
+    Source: Bergstra et al., Quadratic Polynomials Learn Better Image Features, 2009.
+
     >>> import numpy as np, mathnet as mn
     >>> mn.activations.get("softsign")(np.array([-1.0, 0.0, 3.0]))
     array([-0.5 ,  0.  ,  0.75])
@@ -134,6 +142,8 @@ def softsign(x: Any) -> Any:
 def hard_tanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """y = x limited to [min_val, max_val]; the derivative on the limits is 0.
 
+    Source: Collobert, Large Scale Machine Learning, 2004.
+
     >>> import numpy as np, mathnet as mn
     >>> mn.activations.HardTanh(max_val=0.5)(np.array([-2.0, 0.0, 2.0]))
     array([-1. ,  0. ,  0.5])
@@ -144,6 +154,9 @@ def hard_tanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
 @mn.activation("hard_sigmoid")
 def hard_sigmoid(x: Any) -> Any:
     """y = x/6 + ½ limited to [0, 1]; the derivative at ±3 is 0.
+
+    Source: Courbariaux et al., BinaryConnect, 2015 (there with slope ½); in this form Howard et al., Searching for MobileNetV3,
+    2019.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.activations.get("hard_sigmoid")(np.array([-4.0, 0.0, 1.5]))
@@ -213,6 +226,8 @@ def softplus(x: Any, beta: float = 1.0, threshold: float | None = None) -> Any:
 
     β > 0.  No x overflows, so that there is no threshold by default (as in Keras); PyTorch's is 20.
 
+    Source: Dugas et al., Incorporating Second-Order Functional Knowledge for Better Option Pricing, NeurIPS 2000.
+
     >>> import numpy as np, mathnet as mn
     >>> mn.activations.get("softplus")(np.array([-2.0, 0.0, 2.0])).round(4)
     array([0.1269, 0.6931, 2.1269])
@@ -256,6 +271,8 @@ def exponential(x: Any) -> Any:
 @mn.activation("softmax")
 def softmax(x: Any, axis: int = -1) -> Any:
     """y = eˣ / Σ eˣ along ``axis``.
+
+    Source: Bridle, Probabilistic Interpretation of Feedforward Classification Network Outputs, 1990.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.activations.get("softmax")(np.array([0.0, 1.0, 2.0])).round(4)

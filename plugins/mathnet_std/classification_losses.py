@@ -43,6 +43,8 @@ def kl_divergence(y_pred: Any, y_true: Any) -> Any:
     y_pred: scores (logits) (N, …, C); y_true: probabilities p of the same shape, 0·log 0 = 0 → (N,).
     PyTorch takes log-probabilities: as scores they do the same, for softmax leaves them as they are.
 
+    Source: Kullback and Leibler, On Information and Sufficiency, 1951.
+
     >>> import numpy as np, mathnet as mn
     >>> mn.losses.KLDivergence()(np.zeros((1, 2)), np.array([[1.0, 0.0]])).round(4)
     array([0.6931])
@@ -63,6 +65,8 @@ def hinge(y_pred: Any, y_true: Any) -> Any:
     """Mean of max(0, 1 − y_true·y_pred); labels −1 and 1, shapes as in mse; the derivative at the kink is 0.
 
     Keras also takes labels 0 and 1: here they are ``2 * y - 1``.
+
+    Source: Cortes and Vapnik, Support-Vector Networks, 1995.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.losses.Hinge()(np.array([0.5, 2.0]), np.array([1.0, -1.0]))

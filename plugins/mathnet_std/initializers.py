@@ -86,7 +86,7 @@ def uniform(shape: Shape, rng: np.random.Generator, low: float = -0.05, high: fl
 
 @mn.initializer("normal")
 def normal(shape: Shape, rng: np.random.Generator, mean: float = 0.0, std: float = 0.05) -> np.ndarray:
-    """Normal with the given mean and standard deviation.
+    """Normal with the given mean and the standard deviation std.
 
     >>> import numpy as np, mathnet as mn
     >>> w = mn.initializers.Normal(mean=3.0)((100, 100), np.random.default_rng(0))
@@ -100,6 +100,9 @@ def normal(shape: Shape, rng: np.random.Generator, mean: float = 0.0, std: float
 def glorot_uniform(shape: Shape, rng: np.random.Generator, gain: float = 1.0) -> np.ndarray:
     """Uniform with variance gain²·2/(in + out).
 
+    gain: 1; 5/3 suits tanh (as in PyTorch's calculate_gain).  Source: Glorot and Bengio, Understanding the Difficulty of Training
+    Deep Feedforward Neural Networks, AISTATS 2010.
+
     >>> import numpy as np, mathnet as mn
     >>> w = mn.initializers.get("glorot_uniform")((200, 100), np.random.default_rng(0))
     >>> round(float(w.std()), 3)
@@ -111,6 +114,9 @@ def glorot_uniform(shape: Shape, rng: np.random.Generator, gain: float = 1.0) ->
 @mn.initializer("glorot_normal")
 def glorot_normal(shape: Shape, rng: np.random.Generator, gain: float = 1.0) -> np.ndarray:
     """Normal with variance gain²·2/(in + out).
+
+    gain: 1; 5/3 suits tanh (as in PyTorch's calculate_gain).  Source: Glorot and Bengio, Understanding the Difficulty of Training
+    Deep Feedforward Neural Networks, AISTATS 2010.
 
     >>> import numpy as np, mathnet as mn
     >>> w = mn.initializers.get("glorot_normal")((200, 100), np.random.default_rng(0))
@@ -124,6 +130,8 @@ def glorot_normal(shape: Shape, rng: np.random.Generator, gain: float = 1.0) -> 
 def he_uniform(shape: Shape, rng: np.random.Generator, gain: float = math.sqrt(2.0)) -> np.ndarray:
     """Uniform with variance gain²/in.
 
+    gain: √2, which suits relu.  Source: He et al., Delving Deep into Rectifiers, ICCV 2015.
+
     >>> import numpy as np, mathnet as mn
     >>> w = mn.initializers.get("he_uniform")((200, 100), np.random.default_rng(0))
     >>> round(float(w.std()), 3)
@@ -135,6 +143,8 @@ def he_uniform(shape: Shape, rng: np.random.Generator, gain: float = math.sqrt(2
 @mn.initializer("he_normal")
 def he_normal(shape: Shape, rng: np.random.Generator, gain: float = math.sqrt(2.0)) -> np.ndarray:
     """Normal with variance gain²/in.
+
+    gain: √2, which suits relu.  Source: He et al., Delving Deep into Rectifiers, ICCV 2015.
 
     >>> import numpy as np, mathnet as mn
     >>> w = mn.initializers.get("he_normal")((200, 100), np.random.default_rng(0))
@@ -148,6 +158,8 @@ def he_normal(shape: Shape, rng: np.random.Generator, gain: float = math.sqrt(2.
 def lecun_uniform(shape: Shape, rng: np.random.Generator, gain: float = 1.0) -> np.ndarray:
     """Uniform with variance gain²/in.
 
+    gain: 1.  Source: LeCun et al., Efficient BackProp, 1998.
+
     >>> import numpy as np, mathnet as mn
     >>> w = mn.initializers.get("lecun_uniform")((200, 100), np.random.default_rng(0))
     >>> round(float(w.std()), 3)
@@ -159,6 +171,8 @@ def lecun_uniform(shape: Shape, rng: np.random.Generator, gain: float = 1.0) -> 
 @mn.initializer("lecun_normal")
 def lecun_normal(shape: Shape, rng: np.random.Generator, gain: float = 1.0) -> np.ndarray:
     """Normal with variance gain²/in.
+
+    gain: 1.  Source: LeCun et al., Efficient BackProp, 1998.
 
     >>> import numpy as np, mathnet as mn
     >>> w = mn.initializers.get("lecun_normal")((200, 100), np.random.default_rng(0))
@@ -218,7 +232,7 @@ def variance_scaling(
     mode: str = "fan_in",
     distribution: str = "truncated_normal",
 ) -> np.ndarray:
-    """Numbers of the variance scale/n; n: "fan_in", "fan_out" or their mean "fan_avg".
+    """Numbers of the variance scale/n; mode says what n is: "fan_in", "fan_out" or their mean "fan_avg".
 
     distribution: "truncated_normal" (of this variance after the cut at 2 standard deviations), "untruncated_normal" or "uniform".
     Names and defaults are Keras's, whose he_normal, for example, is ``VarianceScaling(2.0)``.

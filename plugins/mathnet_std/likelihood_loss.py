@@ -10,6 +10,8 @@ from mathnet_std.losses import per_example
 def nll(y_pred: Any, y_true: Any, distribution: Any = "normal") -> Any:
     """Negative log-likelihood −log p(y_true) under the distribution that the scores y_pred stand for, mean over the other axes.
 
+    Scores (N, …), targets (N, …) → (N,).
+
     distribution: a key or class of ``mn.distributions``, whose ``from_scores`` says what the scores are, or a function of the
     scores that returns a distribution.  "normal" with as many scores as targets is half the squared error plus ½·log 2π;
     "categorical" is cross-entropy on class indices, "bernoulli" binary cross-entropy.

@@ -71,6 +71,8 @@ def cross_entropy(
     label_smoothing: ε in q = (1 − ε) p + ε/C; ignore_index: an index whose places do not count; class_weights: w (C), 1 by default.
     Raises DataError for an index out of range, ArgumentError when the scores come from a softmax.
 
+    Source: Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.2.2.
+
     >>> import numpy as np, mathnet as mn
     >>> scores = np.array([[2.0, 0.0], [0.0, 2.0]])
     >>> mn.losses.CrossEntropy()(scores, np.array([0, 0])).round(4)
@@ -150,6 +152,8 @@ def binary_cross_entropy(y_pred: Any, y_true: Any, pos_weight: Any = None) -> An
 
     y_pred: scores (logits) (N, …); y_true: probabilities or 0/1 labels p, shapes as in mse → (N,).
     pos_weight: w, a number or an array that is broadcast against the scores; by default 1.  Keras has it as class weights.
+
+    Source: Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.2.2.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.losses.BinaryCrossEntropy()(np.array([2.0, -2.0]), np.array([1.0, 1.0])).round(4)

@@ -12,6 +12,8 @@ import mathnet as mn
 def l1(w: Any, strength: float = 0.01) -> Any:
     """strength · Σ|w|; the derivative at 0 is 0.
 
+    Source: Tibshirani, Regression Shrinkage and Selection via the Lasso, 1996.
+
     >>> import numpy as np, mathnet as mn
     >>> float(mn.regularizers.L1(0.5)(np.array([1.0, -3.0])))
     2.0
@@ -22,6 +24,8 @@ def l1(w: Any, strength: float = 0.01) -> Any:
 @mn.regularizer("l2")
 def l2(w: Any, strength: float = 0.01) -> Any:
     """strength · Σw².
+
+    Source: Hoerl and Kennard, Ridge Regression: Biased Estimation for Nonorthogonal Problems, 1970.
 
     >>> import numpy as np, mathnet as mn
     >>> float(mn.regularizers.L2(0.5)(np.array([1.0, -3.0])))

@@ -8,7 +8,7 @@ import mathnet as mn
 
 @mn.schedule("constant")
 def constant(step: Any, initial: float = 0.1) -> Any:
-    """initial, at every step.
+    """rate = initial, at every step.
 
     >>> import mathnet as mn
     >>> mn.schedules.Constant(0.1)(1000.0)
@@ -97,7 +97,8 @@ def cosine_restarts(
 ) -> Any:
     """Cosine curves from initial to minimum one after the other; the first takes ``steps``, each next one ``growth`` times as many.
 
-    Formula as PyTorch's CosineAnnealingWarmRestarts.  Source: Loshchilov and Hutter, SGDR, ICLR 2017.
+    minimum + (initial − minimum)·(1 + cos(π·t/T))/2, t the steps since the curve k began, T = steps·growthᵏ.  Formula as PyTorch's
+    CosineAnnealingWarmRestarts.  Source: Loshchilov and Hutter, SGDR, ICLR 2017.
 
     >>> import mathnet as mn
     >>> schedule = mn.schedules.CosineRestarts(0.1, steps=10, growth=2.0)

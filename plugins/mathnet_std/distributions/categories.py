@@ -75,7 +75,7 @@ class _Shares(Distribution):
 class Categorical(_Shares):
     """Category k ∈ {0, …, K−1} with probability probs[k]; give ``probs`` (…, K), which add up to 1, or ``logits`` (…, K).
 
-    mean, variance and cdf are those of the category's number.
+    mean, variance and cdf are those of the category's number: Σ k·pₖ and Σ k²·pₖ − (Σ k·pₖ)².  Entropy −Σ pₖ·log pₖ.
 
     >>> import mathnet as mn
     >>> round(float(mn.distributions.Categorical([0.2, 0.8]).log_prob(1)), 6)
@@ -137,6 +137,8 @@ class Categorical(_Shares):
 @mn.distribution("multinomial")
 class Multinomial(_Shares):
     """How often each of K categories came up in ``total_count`` trials: probability n!/∏kᵢ!·∏pᵢ^kᵢ; draws have the shape (…, K).
+
+    Give ``probs`` p or ``logits``.  Mean n·p, variance n·p·(1 − p) of each count; the entropy has no closed form.
 
     >>> import mathnet as mn
     >>> round(float(mn.distributions.Multinomial(2, [0.5, 0.5]).log_prob([1.0, 1.0])), 6)

@@ -32,6 +32,8 @@ class Uniform(Distribution):
 
     ``fit`` takes the smallest and the largest sample; it is not regular, so it has no standard errors.
 
+    Mean (low + high)/2, variance (high − low)²/12, entropy log(high − low).
+
     >>> import mathnet as mn
     >>> d = mn.distributions.Uniform(0.0, 4.0)
     >>> float(d.mean), round(float(d.log_prob(1.0)), 6)
@@ -80,7 +82,9 @@ class Uniform(Distribution):
 
 @mn.distribution("normal")
 class Normal(Distribution):
-    """The normal distribution: density exp(−(x − loc)²/2·scale²)/(scale·√2π).
+    """The normal distribution: density exp(−(x − loc)²/(2·scale²))/(scale·√(2π)).
+
+    Mean loc, variance scale², entropy ½·log(2πe·scale²).
 
     >>> import mathnet as mn
     >>> d = mn.distributions.Normal(1.0, 2.0)
@@ -135,6 +139,8 @@ class Normal(Distribution):
 @mn.distribution("laplace")
 class Laplace(Distribution):
     """The Laplace distribution: density exp(−|x − loc|/scale)/(2·scale).
+
+    Mean loc, variance 2·scale², entropy 1 + log(2·scale).
 
     >>> import mathnet as mn
     >>> round(float(mn.distributions.Laplace(0.0, 1.0).cdf(-1.0)), 6)
@@ -199,7 +205,8 @@ class StudentT(Distribution):
 
     density Γ((df+1)/2)/(Γ(df/2)·√(df·π)·scale)·(1 + z²/df)^(−(df+1)/2), z = (x − loc)/scale.
 
-    The mean exists for df > 1 (NaN else), the variance for df > 2 (∞ for 1 < df ≤ 2, NaN below).
+    Mean loc for df > 1 (NaN else), variance scale²·df/(df − 2) for df > 2 (∞ for 1 < df ≤ 2, NaN below), entropy
+    (df + 1)/2·(ψ((df + 1)/2) − ψ(df/2)) + log(√df·B(df/2, ½)·scale).
 
     >>> import mathnet as mn
     >>> round(float(mn.distributions.StudentT(1.0).cdf(1.0)), 6)
@@ -278,6 +285,8 @@ def _half_gamma_ratio(df: Any) -> Any:
 @mn.distribution("exponential")
 class Exponential(Distribution):
     """The exponential distribution: density rate·exp(−rate·x) for x ≥ 0.
+
+    Mean 1/rate, variance 1/rate², entropy 1 − log rate.
 
     >>> import mathnet as mn
     >>> round(float(mn.distributions.Exponential(2.0).cdf(0.5)), 6)

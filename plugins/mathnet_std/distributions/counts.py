@@ -57,6 +57,8 @@ class _Chance(Distribution):
 class Bernoulli(_Chance):
     """1 with probability p, 0 with 1 − p; give ``probs`` or ``logits`` = log(p/(1 − p)).
 
+    Mean p, variance p·(1 − p), entropy −p·log p − (1 − p)·log(1 − p).
+
     >>> import mathnet as mn
     >>> round(float(mn.distributions.Bernoulli(0.25).log_prob(1.0)), 6)
     -1.386294
@@ -107,6 +109,8 @@ class Bernoulli(_Chance):
 @mn.distribution("binomial")
 class Binomial(_Chance):
     """The number of successes among ``total_count`` trials: probability C(n, k)·pᵏ·(1 − p)ⁿ⁻ᵏ; give ``probs`` or ``logits``.
+
+    Mean n·p, variance n·p·(1 − p); entropy: the sum of −P(k)·log P(k) over k = 0 … n.
 
     >>> import mathnet as mn
     >>> round(float(mn.distributions.Binomial(4, 0.5).cdf(1.0)), 6)
@@ -193,6 +197,8 @@ class Binomial(_Chance):
 @mn.distribution("poisson")
 class Poisson(Distribution):
     """The Poisson distribution: probability rateᵏ·exp(−rate)/k!.
+
+    Mean rate, variance rate; entropy: the sum of −P(k)·log P(k) over the k within twelve standard deviations.
 
     >>> import mathnet as mn
     >>> round(float(mn.distributions.Poisson(2.0).cdf(1.0)), 6)

@@ -62,6 +62,8 @@ _GAMMA_PATH = mn.custom_vjp(
 class Gamma(Distribution):
     """The gamma distribution: density rate^a·x^(a−1)·exp(−rate·x)/Γ(a) for x ≥ 0, a = concentration.
 
+    Mean a/rate, variance a/rate², entropy a − log rate + log Γ(a) + (1 − a)·ψ(a).
+
     >>> import mathnet as mn
     >>> d = mn.distributions.Gamma(3.0, 2.0)
     >>> float(d.mean), float(d.variance)
@@ -126,6 +128,8 @@ class Gamma(Distribution):
 @mn.distribution("beta")
 class Beta(Distribution):
     """The beta distribution: density x^(a−1)·(1 − x)^(b−1)/B(a, b) for 0 ≤ x ≤ 1, a = concentration1, b = concentration0.
+
+    Mean a/(a + b), variance a·b/((a + b)²·(a + b + 1)), entropy log B(a, b) − (a − 1)·ψ(a) − (b − 1)·ψ(b) + (a + b − 2)·ψ(a + b).
 
     >>> import mathnet as mn
     >>> float(mn.distributions.Beta(2.0, 2.0).mean)
@@ -201,6 +205,8 @@ class Dirichlet(Distribution):
     """The Dirichlet distribution of probability vectors: density Γ(Σa)/∏Γ(aᵢ)·∏xᵢ^(aᵢ−1); concentration (…, k).
 
     The support is the simplex: xᵢ ≥ 0 with a sum of 1 (to 10⁻⁶).
+
+    With s = Σa: mean m = a/s, variance m·(1 − m)/(s + 1), entropy Σ log Γ(aᵢ) − log Γ(s) + (s − k)·ψ(s) − Σ (aᵢ − 1)·ψ(aᵢ).
 
     >>> import mathnet as mn
     >>> mn.distributions.Dirichlet([1.0, 3.0]).mean

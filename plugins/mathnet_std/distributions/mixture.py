@@ -20,6 +20,9 @@ class Mixture(Distribution):
 
     weights (K,) add up to 1; components: a distribution whose parameters have K along the last axis of its batch.
 
+    Mean Σ wₖ·mₖ and variance Σ wₖ·(vₖ + mₖ²) − mean², w the weights, m and v those of the components.  The entropy has no
+    closed form.
+
     >>> import mathnet as mn
     >>> d = mn.distributions.Mixture([0.5, 0.5], mn.distributions.Normal([-1.0, 1.0], 1.0))
     >>> float(d.mean)

@@ -25,6 +25,8 @@ class MultivariateNormal(Distribution):
 
     loc (…, d); give ``covariance`` Σ (…, d, d), symmetric positive definite, or ``scale_tril``, its Cholesky factor.
 
+    Mean loc, covariance Σ (``variance`` is its diagonal), entropy ½·log((2πe)ᵈ·det Σ).
+
     >>> import numpy as np, mathnet as mn
     >>> d = mn.distributions.MultivariateNormal(np.zeros(2), np.eye(2))
     >>> round(float(d.log_prob(np.zeros(2))), 6)

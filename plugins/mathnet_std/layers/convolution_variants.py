@@ -21,6 +21,8 @@ class Conv2DTranspose(mn.Layer):
     output_padding: rows and columns added at the end; int or pair, fewer than the stride or the dilation.
     filters, groups, exact, activation, use_bias, kernel_…, bias_…, name: as in Conv2D.
 
+    Source: Dumoulin and Visin, A Guide to Convolution Arithmetic for Deep Learning, 2016.
+
     >>> import mathnet as mn
     >>> mn.layers.Conv2DTranspose(8, 3, strides=2, padding="same")(mn.Input((16, 7, 7))).shape
     (batch, 8, 14, 14)
@@ -105,6 +107,8 @@ class DepthwiseConv2D(mn.Layer):
     kernel_size, strides, padding, dilation_rate, activation, use_bias, bias_…, name: as in Conv2D.
     depth_multiplier: number of outputs for each channel.
     depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the kernel.
+
+    Source: Howard et al., MobileNets, 2017.
 
     >>> import mathnet as mn
     >>> mn.layers.DepthwiseConv2D(3, padding="same")(mn.Input((8, 28, 28))).shape

@@ -19,6 +19,8 @@ class Embedding(mn.Layer):
     output_dim: length of the vectors.
     embeddings_initializer, embeddings_regularizer, embeddings_constraint: key, object or function.
 
+    Source: Bengio et al., A Neural Probabilistic Language Model, JMLR 2003.
+
     >>> import mathnet as mn
     >>> mn.layers.Embedding(1000, 16)(mn.Input((20,), dtype="int64")).shape
     (batch, 20, 16)

@@ -117,7 +117,7 @@ class Minimum(_Merge):
 
 @mn.layer("concatenate")
 class Concatenate(_Merge):
-    """The inputs one after the other along ``axis`` (default: the last).
+    """The inputs one after the other along ``axis`` (default: the last): (N, …, a, …), (N, …, b, …) → (N, …, a + b, …).
 
     >>> import mathnet as mn
     >>> a, b = mn.Input((8,)), mn.Input((4,))

@@ -43,7 +43,8 @@ class PositionalEncoding(mn.Layer):
     """y = x + code of the position.
 
     x (N, T, F) → (N, T, F).  kind: "sinusoidal" for fixed codes sin(p·base^(−2k/F)) and cos of the same angles (F even), or "learned"
-    for weights ``embedding`` (max_length, F), drawn by embedding_initializer; then no sequence may be longer than max_length.
+    for weights ``embedding`` (max_length, F), drawn by embedding_initializer; embedding_regularizer: their penalty;
+    then no sequence may be longer than max_length.
     ``layer(x, mask=…)``: (N, T) bool; only steps where it is True take a position, so that padding in front moves nothing.
     Within ``model.session()`` positions go on from call to call.
     Sources: Vaswani et al., Attention Is All You Need, 2017; Gehring et al., 2017; :func:`mathnet.sinusoidal_encoding`.

@@ -197,6 +197,8 @@ class GRUCell(_Cell, GRUUnit):
 class StackedRNNCells(mn.Layer):
     """Cells one above the other as one cell: at each step the output of each is the input of the next.
 
+    x (N, F) → (N, U), U features of the last cell's output.
+
     cells: a list of cells, as for RNN.  The states are those of all cells, in their order; the output is that of the last cell.
     ``RNN([cell, cell])`` makes it of a list.  Layers of LSTM, one after the other with return_sequences=True, compute the same and run
     faster, since a whole sequence is one instruction; a stack of cells needs no memory for the sequences between them.
