@@ -99,13 +99,14 @@ TABLE = {
         relu6           relu6           nn.ReLU6
         selu            selu            nn.SELU
         sigmoid         sigmoid         nn.Sigmoid
-        silu            silu, swish     nn.SiLU
+        silu            silu            nn.SiLU
         softmax         softmax         nn.Softmax
         softmin         -               nn.Softmin
         softplus        softplus        nn.Softplus
         softsign        softsign        nn.Softsign
         sparsemax       sparsemax       -
         squareplus      squareplus      -
+        swish           swish           nn.SiLU
         tanh            tanh            nn.Tanh
         tanh_shrink     tanh_shrink     nn.Tanhshrink
     """,
@@ -128,9 +129,19 @@ TABLE = {
         triplet                 -                                            nn.TripletMarginLoss
     """,
     "metric": """
-        accuracy    Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy    torchmetrics.Accuracy
-        mae         MeanAbsoluteError                                                          torchmetrics.MeanAbsoluteError
-        mse         MeanSquaredError                                                           torchmetrics.MeanSquaredError
+        accuracy            Accuracy, CategoricalAccuracy, SparseCategoricalAccuracy    torchmetrics.Accuracy
+        auc                 AUC                              torchmetrics.AUROC, torchmetrics.AveragePrecision
+        binary_accuracy     BinaryAccuracy                   torchmetrics.Accuracy
+        confusion_matrix    -                                torchmetrics.ConfusionMatrix
+        f1                  F1Score                          torchmetrics.F1Score
+        mae                 MeanAbsoluteError                torchmetrics.MeanAbsoluteError
+        mse                 MeanSquaredError                 torchmetrics.MeanSquaredError
+        perplexity          keras_hub Perplexity             torchmetrics.text.Perplexity
+        precision           Precision                        torchmetrics.Precision
+        r2                  R2Score                          torchmetrics.R2Score
+        recall              Recall                           torchmetrics.Recall
+        rmse                RootMeanSquaredError             torchmetrics.MeanSquaredError(squared=False)
+        top_k_accuracy      TopKCategoricalAccuracy, SparseTopKCategoricalAccuracy    torchmetrics.Accuracy(top_k=…)
     """,
     "optimizer": """
         adadelta       Adadelta             optim.Adadelta
@@ -148,6 +159,7 @@ TABLE = {
         rmsprop        RMSprop              optim.RMSprop
         rprop          -                    optim.Rprop
         sgd            SGD                  optim.SGD
+        sgdw           SGD(weight_decay=…)  -
     """,
     "schedule": """
         constant          a number                lr_scheduler.ConstantLR
@@ -195,9 +207,12 @@ TABLE = {
         unit_norm       UnitNorm      nn.utils.parametrizations.weight_norm
     """,
     "callback": """
+        checkpoint          ModelCheckpoint   torch.save
         csv_log             CSVLogger         -
         early_stopping      EarlyStopping     -
+        plateau             ReduceLROnPlateau    lr_scheduler.ReduceLROnPlateau
         progress            ProgbarLogger     -
+        schedule            LearningRateScheduler    lr_scheduler.LambdaLR
         terminate_on_nan    TerminateOnNaN    -
     """,
     "distribution": """

@@ -117,7 +117,7 @@ def mathnet_layers() -> dict[str, str]:
 @mn.hookimpl
 def mathnet_activations() -> dict[str, str]:
     names = (
-        "linear relu leaky_relu relu6 elu celu selu gelu silu mish tanh sigmoid softplus softsign softmax "
+        "linear relu leaky_relu relu6 elu celu selu gelu silu swish mish tanh sigmoid softplus softsign softmax "
         "log_softmax log_sigmoid hard_tanh hard_sigmoid hard_swish tanh_shrink squareplus exponential softmin sparsemax"
     )
     return {

@@ -114,6 +114,19 @@ def silu(x: Any) -> Any:
     return mn.silu(x)
 
 
+@mn.activation("swish", yields=True)
+def swish(x: Any) -> Any:
+    """y = x·σ(x): silu by its other name.  Source: Ramachandran et al., Searching for Activation Functions, 2017.
+
+    It gives way to an activation of a plugin with this key, such as one with a setting β.
+
+    >>> import numpy as np, mathnet as mn
+    >>> mn.activations.get("swish")(np.array([-2.0, 0.0, 2.0])).round(4)
+    array([-0.2384,  0.    ,  1.7616])
+    """
+    return mn.silu(x)
+
+
 @mn.activation("mish")
 def mish(x: Any) -> Any:
     """y = x·tanh(log(1 + eˣ)).  Source: Misra, 2019.

@@ -37,7 +37,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 
 SWISH = """
-@mn.activation("swish")
+@mn.activation("beta_swish")
 def swish(x, beta=1.0):
     return x * mn.sigmoid(beta * x)
 

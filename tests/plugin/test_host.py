@@ -37,7 +37,7 @@ def test_lists_given_in_code(install, swish, monkeypatch):
     install("good-plugin", swish)
     install("other-plugin", OTHER)
     with mn.Runtime(allow=["Good_Plugin"]) as runtime:
-        assert mn.activations.get("swish").key == "swish"
+        assert mn.activations.get("beta_swish").key == "beta_swish"
         assert keys(runtime)["other-plugin"] == "not allowed"
     with mn.Runtime(block=["good-plugin"]) as runtime:
         assert mn.activations.get("other").key == "other"
@@ -83,9 +83,9 @@ def test_strict_mode_raises_at_every_look_up(install, swish, monkeypatch):
         with runtime:
             for _ in range(2):
                 with pytest.raises(mn.PluginError, match=r"plugin broken_plugin: OSError: no licence"):
-                    mn.activations.get("swish")
+                    mn.activations.get("beta_swish")
     with mn.Runtime(strict=False), pytest.warns(mn.PluginWarning, match="broken-plugin"):
-        mn.activations.get("swish")
+        mn.activations.get("beta_swish")
 
 
 # ---- in and out ----
@@ -165,7 +165,7 @@ def test_a_list_with_a_broken_plugin_leaves_nothing(swish):
         with pytest.raises(mn.PluginError):
             runtime._loader.load_named([module_of(swish, "first"), module_of("MATHNET_API = 99", "second")])
         with pytest.raises(mn.UnknownKeyError):
-            mn.activations.get("swish")
+            mn.activations.get("beta_swish")
 
 
 # ---- duplicates, in any order ----
@@ -179,11 +179,11 @@ def test_two_modules_with_one_key_name_both(swish, turned):
 @pytest.mark.parametrize("turned", [False, True])
 def test_replacing_another_plugin_or_a_built_in_key_does_not_depend_on_the_order(swish, turned):
     better = module_of(
-        swish.replace('"swish"', '"swish", replaces="first"').replace("x *", "2 * x *"), "second"
+        swish.replace('"beta_swish"', '"beta_swish", replaces="first"').replace("x *", "2 * x *"), "second"
     )
     pair = [module_of(swish, "first"), better][:: -1 if turned else 1]
     with mn.Runtime(plugins=pair, autoload=False):
-        assert mn.plugins.origin("activation", "swish").distribution == "second"
+        assert mn.plugins.origin("activation", "beta_swish").distribution == "second"
     relu = module_of(OTHER.replace('"other"', '"relu", replaces="mathnet_std"'), "replacing")
     clash = module_of(OTHER.replace('"other"', '"relu"'), "clashing")
     with pytest.raises(mn.PluginError, match="relu"):
@@ -208,11 +208,11 @@ def test_a_wrapper_acts_on_plugins_before_and_after_it(install, swish, names):
     with mn.Runtime(), warnings.catch_warnings():
         warnings.simplefilter("ignore", mn.PluginWarning)
         with pytest.raises(mn.UnknownKeyError):
-            mn.activations.get("swish")
+            mn.activations.get("beta_swish")
     modules = [module_of(VETO, "veto"), module_of(marked, "good")]
     for given in (modules, modules[::-1]):
         with mn.Runtime(given, autoload=False), pytest.raises(mn.UnknownKeyError):
-            mn.activations.get("swish")
+            mn.activations.get("beta_swish")
 
 
 def test_a_wrapper_that_raises_is_the_broken_plugin(install, swish):
@@ -222,7 +222,7 @@ def test_a_wrapper_that_raises_is_the_broken_plugin(install, swish):
         "@mn.hookimpl(wrapper=True)\ndef mathnet_activations():\n    yield\n    raise RuntimeError('wrapped badly')",
     )
     with mn.Runtime() as runtime, pytest.warns(mn.PluginWarning, match=r"bad-wrapper .*wrapped badly"):
-        assert mn.activations.get("swish").key == "swish"
+        assert mn.activations.get("beta_swish").key == "beta_swish"
         assert keys(runtime)["bad-wrapper"] == "broken"
 
 
@@ -268,7 +268,9 @@ def test_without_metadata_plugins_are_registered_explicitly():
 # ---- the way through ----
 def test_no_hook_and_no_look_up_runs_inside_a_step(swish):
     with mn.Runtime([module_of(swish, "swish_module")], autoload=False):
-        model = mn.Sequential([mn.layers.Dense(3, activation="swish"), mn.layers.Dense(2)], input_shape=(2,))
+        model = mn.Sequential(
+            [mn.layers.Dense(3, activation="beta_swish"), mn.layers.Dense(2)], input_shape=(2,)
+        )
         trainer = mn.Trainer(model, loss="mse", optimizer="adam")
         trainer.step(X, X)
         model(X)

@@ -74,7 +74,7 @@ def test_each_outcome_is_listed(command):
         "fixture-too-new": "broken",
     }
     assert found["fixture-good"]["version"] == "1.0"
-    assert found["fixture-good"]["keys"] == {"activation": ["swish"]}
+    assert found["fixture-good"]["keys"] == {"activation": ["beta_swish"]}
     assert "OSError: no licence" in found["fixture-raising"]["error"]
     assert "did you mean 'mathnet_activations'" in found["fixture-misspelled"]["error"]
     assert "needs version" in found["fixture-too-new"]["error"]
@@ -100,7 +100,7 @@ def test_lists_on_the_command_line(command):
 def test_the_kit_from_the_command_line(command):
     done = command("check", "fixture_good")
     assert done.returncode == 0, done.stderr
-    assert "activation swish: " in done.stdout and done.stdout.endswith("1 objects pass\n")
+    assert "activation beta_swish: " in done.stdout and done.stdout.endswith("1 objects pass\n")
     done = command("check", "fixture_wrong_gradient", "--json")
     assert done.returncode == 1
     assert "wrong_gradient" in done.stderr and done.stderr.count("\n") == 1

@@ -22,13 +22,13 @@ def test_an_installed_plugin_loads_when_a_name_is_not_built_in(install, swish):
     with mn.Runtime():
         mn.activations.get("relu")
         assert module not in sys.modules
-        assert mn.activations.get("swish", beta=2.0).config == {"beta": 2.0}
+        assert mn.activations.get("beta_swish", beta=2.0).config == {"beta": 2.0}
         assert module in sys.modules
-        assert mn.activations.Swish().key == "swish"
-        assert tuple(mn.plugins.origin("activation", "swish")) == ("good-plugin", "2.5", module)
-        assert "swish" in mn.plugins.keys("activation")
+        assert mn.activations.BetaSwish().key == "beta_swish"
+        assert tuple(mn.plugins.origin("activation", "beta_swish")) == ("good-plugin", "2.5", module)
+        assert "beta_swish" in mn.plugins.keys("activation")
     with mn.Runtime(autoload=False), pytest.raises(mn.UnknownKeyError):
-        mn.activations.get("swish")
+        mn.activations.get("beta_swish")
 
 
 def test_an_entry_point_may_name_an_object(install):
@@ -100,14 +100,14 @@ def test_a_broken_plugin_is_recorded_and_warned_of_once_and_the_others_work(inst
     install("good-plugin", swish)
     with mn.Runtime() as runtime:
         with pytest.warns(mn.PluginWarning, match=f"plugin {name} 0.3 cannot be used") as caught:
-            assert mn.activations.get("swish").key == "swish"
+            assert mn.activations.get("beta_swish").key == "beta_swish"
             mn.plugins.list()
         assert len(caught) == 1
         broken = listed(runtime, name)
         assert (broken.status, broken.version, broken.keys) == ("broken", "0.3", {})
         assert re.search(message, broken.error)
         assert broken.error.split(":")[0] in broken.traceback
-        assert listed(runtime, "good-plugin").keys == {"activation": ["swish"]}
+        assert listed(runtime, "good-plugin").keys == {"activation": ["beta_swish"]}
         json.dumps([plugin.as_dict() for plugin in mn.plugins.list()])
 
 
@@ -154,11 +154,11 @@ def test_two_distributions_with_one_key(install, swish, monkeypatch):
             mn.PluginError,
             match=r"claimed by first-plugin \(first_plugin\) and second-plugin .*MATHNET_BLOCK",
         ):
-            mn.activations.get("swish")
+            mn.activations.get("beta_swish")
         assert mn.losses.get("other").key == "other"
     monkeypatch.setenv("MATHNET_BLOCK", "Second_Plugin")
     with mn.Runtime() as runtime:
-        assert mn.plugins.origin("activation", "swish").distribution == "first-plugin"
+        assert mn.plugins.origin("activation", "beta_swish").distribution == "first-plugin"
         assert listed(runtime, "second-plugin").status == "blocked"
 
 
@@ -167,7 +167,7 @@ def test_allow_list_and_block_list(install, swish, monkeypatch):
     monkeypatch.setenv("MATHNET_PLUGINS", "")
     with mn.Runtime() as runtime:
         with pytest.raises(mn.UnknownKeyError):
-            mn.activations.get("swish")
+            mn.activations.get("beta_swish")
         assert listed(runtime, "good-plugin").status == "not allowed"
     monkeypatch.setenv("MATHNET_PLUGINS", "good.plugin")
     monkeypatch.setenv("MATHNET_BLOCK", "good-plugin")
@@ -176,10 +176,10 @@ def test_allow_list_and_block_list(install, swish, monkeypatch):
         assert module not in sys.modules
     monkeypatch.delenv("MATHNET_BLOCK")
     with mn.Runtime():
-        assert mn.activations.get("swish").key == "swish"
+        assert mn.activations.get("beta_swish").key == "beta_swish"
     monkeypatch.setenv("MATHNET_PLUGINS", "god-plugin")
     with mn.Runtime():
-        for key in ("relu", "swish"):
+        for key in ("relu", "beta_swish"):
             with pytest.raises(
                 mn.PluginError, match=r"MATHNET_PLUGINS names 'god-plugin', .*did you mean 'good-plugin'"
             ):
@@ -221,13 +221,13 @@ def module_of(source, name="made_module"):
 def test_a_module_may_be_passed_to_a_runtime(swish):
     module = module_of(swish)
     with mn.Runtime(plugins=[module], autoload=False):
-        assert mn.activations.get("swish").key == "swish"
+        assert mn.activations.get("beta_swish").key == "beta_swish"
     with mn.Runtime(plugins=[module.swish], autoload=False):
-        assert mn.activations.get("swish").key == "swish"
+        assert mn.activations.get("beta_swish").key == "beta_swish"
     with mn.Runtime(autoload=False):
         mn.register(module)
         mn.register(module)
-        assert mn.activations.get("swish").key == "swish"
+        assert mn.activations.get("beta_swish").key == "beta_swish"
 
 
 @pytest.mark.parametrize("name", [name for name in BROKEN if name != "raises"])
@@ -251,7 +251,7 @@ def test_a_plugin_may_wrap_the_hooks_of_others(install, swish):
 @mn.hookimpl(wrapper=True)
 def mathnet_activations():
     results = yield
-    return [[f for f in offered if mn_key(f) != "swish"] if isinstance(offered, list) else offered for offered in results]
+    return [[f for f in offered if mn_key(f) != "beta_swish"] if isinstance(offered, list) else offered for offered in results]
 
 def mn_key(f):
     return f.__mathnet_record__.key
@@ -261,13 +261,13 @@ def mn_key(f):
     with mn.Runtime(plugins=[wrapper]), warnings.catch_warnings():
         warnings.simplefilter("ignore", mn.PluginWarning)
         with pytest.raises(mn.UnknownKeyError):
-            mn.activations.get("swish")
+            mn.activations.get("beta_swish")
 
 
 def test_the_same_object_twice_is_no_clash(swish):
     module = module_of(swish)
     with mn.Runtime(plugins=[module.swish, module], autoload=False):
-        assert mn.activations.get("swish").record.object is module.swish
+        assert mn.activations.get("beta_swish").record.object is module.swish
 
 
 def test_a_wrong_list_of_plugins_is_an_error_at_every_look_up(install, swish, monkeypatch):
@@ -276,4 +276,4 @@ def test_a_wrong_list_of_plugins_is_an_error_at_every_look_up(install, swish, mo
     with mn.Runtime():
         for _ in range(2):
             with pytest.raises(mn.PluginError, match="MATHNET_BLOCK names 'bad-plugin'"):
-                mn.activations.get("swish")
+                mn.activations.get("beta_swish")

@@ -17,6 +17,7 @@ ACTIVATIONS = {
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
     "gelu": lambda x: x * special.ndtr(x),
     "silu": lambda x: x * special.expit(x),
+    "swish": lambda x: x * special.expit(x),
     "tanh": np.tanh,
     "sigmoid": special.expit,
     "softplus": lambda x: np.logaddexp(x, 0),

@@ -106,6 +106,8 @@ def test_pooling(settings, size, stride, pads):
     counted = windows(np.ones_like(x), size, stride, pads, 0.0).sum(axis=(4, 5))
     expected = total / (counted if settings.get("padding") == "same" else size[0] * size[1])
     np.testing.assert_allclose(mn.layers.AvgPool2D(**settings)(x), expected, rtol=1e-12, atol=1e-14)
+    inside = mn.layers.AvgPool2D(**settings, count_include_pad=False)(x)
+    np.testing.assert_allclose(inside, total / counted, rtol=1e-12, atol=1e-14)
 
 
 def test_layers_that_rearrange():

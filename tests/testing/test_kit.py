@@ -15,7 +15,7 @@ from mathnet.testing.locating import located
 PLUGIN = '''
 import mathnet as mn
 
-@mn.activation("swish")
+@mn.activation("beta_swish")
 def swish(x, beta=1.0):
     """x·σ(βx)."""
     return x * mn.sigmoid(beta * x)
@@ -24,7 +24,7 @@ def swish(x, beta=1.0):
 class Highway(mn.Layer):
     """Uses the activation of the same plugin by its key."""
 
-    def __init__(self, activation="swish", name=None):
+    def __init__(self, activation="beta_swish", name=None):
         self.activation = mn.activations.get(activation)
 
     def build(self, input_shape):
@@ -51,9 +51,9 @@ def module_of(source, name="kit_plugin"):
 
 def test_a_module_is_checked_with_its_own_names():
     found = mn.testing.check_plugin(module_of(PLUGIN))
-    assert found.objects == [("activation", "swish"), ("layer", "highway")]
+    assert found.objects == [("activation", "beta_swish"), ("layer", "highway")]
     with mn.Runtime(autoload=False), pytest.raises(mn.UnknownKeyError):
-        mn.activations.get("swish")  # the kit leaves nothing behind
+        mn.activations.get("beta_swish")  # the kit leaves nothing behind
 
 
 def test_the_program_of_the_documentation_passes():
@@ -209,10 +209,10 @@ def test_the_command_reports_failures(tmp_path, capsys):
     path.write_text(PLUGIN.replace("return x *", "return mn.stop_gradient(x) *"))
     assert main(["check", str(path), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
-    assert ["activation", "swish", "derivative"] in [f[:3] for f in found["failures"]]
+    assert ["activation", "beta_swish", "derivative"] in [f[:3] for f in found["failures"]]
     assert main(["check", str(path)]) == 1
     shown = capsys.readouterr()
-    assert "activation 'swish' fails" in shown.out and shown.err.count("\n") == 1
+    assert "activation 'beta_swish' fails" in shown.out and shown.err.count("\n") == 1
     assert main(["check", str(tmp_path / "missing.py")]) == 1
     assert "missing.py: No such file" in capsys.readouterr().err
     (tmp_path / "nothing").mkdir()

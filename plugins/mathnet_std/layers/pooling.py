@@ -33,9 +33,22 @@ class _MaxPool(_Pool):
 
 
 class _AvgPool(_Pool):
+    def __init__(
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: Any = "valid",
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(pool_size, strides, padding, ceil_mode, name)
+        self.count_include_pad = bool(count_include_pad)
+
     def call(self, x: Any) -> Any:
         pool = {1: mn.avg_pool1d, 2: mn.avg_pool2d, 3: mn.avg_pool3d}[self.axes]
-        return pool(x, self.pool_size, stride=self.strides, padding=self.padding, ceil_mode=self.ceil_mode)
+        settings = {"ceil_mode": self.ceil_mode, "count_include_pad": self.count_include_pad}
+        return pool(x, self.pool_size, stride=self.strides, padding=self.padding, **settings)
 
 
 @mn.layer("max_pool1d")
@@ -98,7 +111,8 @@ class AvgPool1D(_AvgPool):
 class AvgPool2D(_AvgPool):
     """y[n, c, i, j] = mean of the window of x at (i, j).
 
-    Arguments and shapes as in MaxPool2D.  Numeric padding is counted in the mean (as in PyTorch), that of "same" is not (as in Keras).
+    Arguments and shapes as in MaxPool2D.  Numeric padding is counted in the mean (as in PyTorch) unless count_include_pad is False; that
+    of "same" is not (as in Keras).
 
     >>> import mathnet as mn
     >>> mn.layers.AvgPool2D(2)(mn.Input((8, 28, 28))).shape
