@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 
 class Structure(NamedTuple):
     """The shape of a nest: ``kind`` is ``leaf``, ``none``, ``dict``, ``list``, ``tuple`` or a named-tuple class."""
@@ -16,6 +18,8 @@ class Structure(NamedTuple):
 
 LEAF = Structure("leaf", (), ())
 NONE = Structure("none", (), ())
+#: Types that are no nests for certain: asking whether a thing is a Mapping takes longer than all else here.
+SURE_LEAVES = frozenset({np.ndarray, float, int, bool, str})
 
 
 def flatten(tree: Any) -> tuple[list, Structure]:
@@ -23,16 +27,19 @@ def flatten(tree: Any) -> tuple[list, Structure]:
     leaves: list = []
 
     def walk(value: Any) -> Structure:
+        if type(value) in SURE_LEAVES:
+            leaves.append(value)
+            return LEAF
         if value is None:
             return NONE
         if isinstance(value, Mapping):
             keys = tuple(value)
-            return Structure("dict", keys, tuple(walk(value[key]) for key in keys))
+            return Structure("dict", keys, tuple([walk(value[key]) for key in keys]))
         if isinstance(value, tuple):
             kind = type(value) if hasattr(value, "_fields") else "tuple"
-            return Structure(kind, (), tuple(walk(item) for item in value))
+            return Structure(kind, (), tuple([walk(item) for item in value]))
         if isinstance(value, list):
-            return Structure("list", (), tuple(walk(item) for item in value))
+            return Structure("list", (), tuple([walk(item) for item in value]))
         leaves.append(value)
         return LEAF
 

@@ -63,6 +63,7 @@ def restore(trainer: Trainer, path: str | os.PathLike) -> None:
         for name, array in stored(trainer).items():
             array[...] = tensors[name] if name in tensors else 0.0  # sums of metrics before the first epoch
     trainer.seed, trainer.summed_epoch, trainer.history = seed, summed_epoch, History(history)
+    trainer.leave_plan()  # it may have been made for another seed
     trainer.order.restore(order)
     trainer.callbacks, trainer.callback_state = [], callbacks
 

@@ -15,7 +15,7 @@ from mathnet.errors import ArgumentError, ShapeError
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.tensor import Spec
 from mathnet.graph.trace import Trace
-from mathnet.graph.tree import Structure
+from mathnet.graph.tree import Structure, flatten, unflatten
 from mathnet.model.accumulation import Accumulation, checked_count
 from mathnet.model.average import Average
 from mathnet.model.calls import BoundCall, Recent
@@ -141,6 +141,9 @@ class Trainer:
         self._call: Callable[..., float] = self._rebind  # later the latest plan's Call
         self._seen: tuple[tuple[Spec, ...], tuple[Spec, ...]] | None = None
         self._structure: Structure | None = None  # of the latest batch of a defined step
+        self._nested: tuple[Structure, Callable[..., float]] | None = (
+            None  # that batch's nest and its plan's Call
+        )
 
     # ---- where it stands ---------------------------------------------------------------------------------------------
     @property
@@ -186,6 +189,7 @@ class Trainer:
             )
         self.definition.function = function
         self._bound.clear()
+        self.leave_plan()
         return self
 
     def step(self, x: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -195,16 +199,32 @@ class Trainer:
         Raises ShapeError, DTypeError or DataError, with nothing changed, for data that do not fit: wrong shapes, a label out of
         range, NaN in targets, weights that sum to zero.
         """
-        if sample_weight is None:
-            return self._call(x, y)
-        return self._call(x, y, sample_weight)
+        if sample_weight is not None:
+            return self._call(x, y, sample_weight)
+        return self._call(x, y) if y is not None else self._step_on_nest(x)
+
+    def leave_plan(self) -> None:
+        """Lets go of the plan at hand: the next step looks its plan up."""
+        self._call, self._nested = self._rebind, None
+
+    def _step_on_nest(self, batch: Any) -> float:
+        """A step on a batch that is one nest of arrays; the plan at hand takes its leaves when it is nested as the latest was."""
+        if self._nested is not None:
+            structure, call = self._nested
+            leaves, found = flatten(batch)
+            if found == structure:
+                return call(*leaves)
+        return self._rebind(batch)
 
     def _rebind(self, x: Any, y: Any = None, sample_weight: Any = None) -> float:
         """A step that the plan at hand does not fit: converts the arrays, finds or makes their plan."""
         data = self.data(x, y, sample_weight)
         bound = self.bound(self.signature(data, len(data[0]), sample_weight is not None))
-        if self.definition is None and isinstance(bound, BoundCall):
-            self._call = bound.call
+        if isinstance(bound, BoundCall):
+            if self.definition is None:
+                self._call = bound.call
+            elif self._structure is not None:
+                self._nested = self._structure, bound.call
         return bound.call(*data)
 
     def data(self, x: Any, y: Any, sample_weight: Any = None) -> list[np.ndarray]:
@@ -258,11 +278,17 @@ class Trainer:
         if isinstance(self.updates, Driven):
             return DrivenCall(self, self.updates, signature, checks, self._names(signature.weighted))
         graph = step_graph(self, signature)
+        structure = signature.structure
+        rebind: Callable[..., float] = self._rebind
+        if structure is not None:  # the Call was given the leaves of a batch
+
+            def rebind(*leaves: Any) -> float:
+                return self._rebind(unflatten(structure, leaves))
 
         def worded(error: runner.StatusError, plan: Plan, arguments: tuple) -> BaseException:
             return refused(error, plan, self._names(signature.weighted), arguments)
 
-        return BoundCall(graph, self._rebind, self.model.runtime, worded, self.model.lock, True, checks)
+        return BoundCall(graph, rebind, self.model.runtime, worded, self.model.lock, True, checks)
 
     def _names(self, weighted: bool) -> list[str]:
         model = self.model
