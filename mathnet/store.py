@@ -73,6 +73,10 @@ class Variable(Operators):
 
     def assign(self, value: Any) -> None:
         """Copies ``value`` in after a shape and type check."""
+        self.array[...] = self.checked(value)
+
+    def checked(self, value: Any) -> np.ndarray:
+        """``value`` as an array that may be assigned, or an error."""
         given = np.asarray(value)
         if given.shape != self.array.shape:
             raise ShapeError(
@@ -86,7 +90,7 @@ class Variable(Operators):
             raise ArgumentError(
                 f"{self.name!r} cannot be written: its model is frozen; change the model that it was made from"
             )
-        self.array[...] = given
+        return given
 
     def __getstate__(self) -> dict[str, Any]:
         kept = [name for name in self.__slots__ if name not in ("__weakref__", "array")]

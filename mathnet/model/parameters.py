@@ -14,7 +14,7 @@ from mathnet.store import Variable
 class VariableMapping(Mapping[str, np.ndarray]):
     """name → array; the arrays are views of the weights in use, so writing into one changes the next call.
 
-    ``mapping[name] = array`` copies the values in after a check of the shape.
+    ``mapping[name] = array`` copies the values in after a check of the shape, ``mapping.update(other)`` several of them.
 
     >>> model.parameters["dense/kernel"][:] = 0.0          # doctest: +SKIP
     >>> model.parameters["dense/bias"] = np.ones(10)       # doctest: +SKIP
@@ -36,6 +36,15 @@ class VariableMapping(Mapping[str, np.ndarray]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.variable(name).assign(value)
+
+    def update(self, other: Mapping[str, Any]) -> None:
+        """Copies every array of ``other`` in; an unknown name or a wrong shape is an error that changes nothing.
+
+        >>> target.parameters.update(model.parameters)         # doctest: +SKIP
+        """
+        checked = [(v := self.variable(name), v.checked(value)) for name, value in other.items()]
+        for variable, value in checked:
+            variable.array[...] = value
 
     def __contains__(self, name: object) -> bool:
         return name in self._variables

@@ -44,6 +44,39 @@ def test_steps_and_fit_of_a_defined_loss():
     np.testing.assert_allclose(history["loss"], losses.reshape(2, 3).mean(axis=1), rtol=1e-12)
 
 
+def test_batches_of_changing_nests_shapes_and_types_find_their_plans():
+    """Each batch is compared with a Trainer that sees it first: what the plan at hand does not fit must not go to it."""
+    traced = []
+
+    def loss(model, batch):
+        traced.append(type(batch))
+        x, y = (batch["x"], batch["y"]) if isinstance(batch, dict) else batch
+        return mn.mean(mn.square(model(x) - y))
+
+    one = mn.Trainer(model_of(), None, mn.optimizers.SGD(0.1)).define(loss)
+    batches = [
+        (X, Y),
+        (X, Y),
+        {"x": X, "y": Y},
+        [X, Y],
+        (X[:5], Y[:5]),
+        (X.astype("float32"), Y),
+    ]
+    for batch in [*batches, (np.asfortranarray(X), Y)]:
+        other = mn.Trainer(model_of(), None, mn.optimizers.SGD(0.1)).define(loss)
+        other.model.parameters.update(one.model.parameters)
+        assert one.step(batch) == other.step(batch)
+        assert np.array_equal(one.model.parameters["dense/kernel"], other.model.parameters["dense/kernel"])
+    traced.clear()
+    one.step((X, Y))
+    assert traced == []
+    before = one.model.parameters["dense/kernel"].copy()
+    for wrong in ((X, Y[:5]), (X, None), None, {"x": X}):
+        with pytest.raises((mn.MathnetError, KeyError, TypeError, ValueError)):
+            one.step(wrong)
+    assert np.array_equal(one.model.parameters["dense/kernel"], before)
+
+
 def test_several_losses_by_name_and_accumulation():
     def losses(model, batch):
         score = model(batch["x"])

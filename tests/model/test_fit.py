@@ -117,6 +117,22 @@ def test_fit_is_the_same_steps_as_steps():
         assert np.array_equal(array, other.model.parameters[name])
 
 
+def test_a_checkpoint_of_another_seed_changes_the_draws_of_the_plan_at_hand(tmp_path):
+    x, y = np.ones((8, 4), np.float32), np.ones((8, 2), np.float32)
+
+    def trainer(seed):
+        mn.seed(0)
+        layers = [mn.layers.Dense(16), mn.layers.Dropout(0.5), mn.layers.Dense(2)]
+        return mn.Trainer(mn.Sequential(layers, input_shape=(4,)), "mse", "sgd", seed=seed)
+
+    first, second = trainer(1), trainer(2)
+    for one in (first, second):
+        one.step(x, y)
+    first.save(tmp_path / "one.ckpt")
+    second.restore(tmp_path / "one.ckpt")
+    assert [second.step(x, y) for _ in range(3)] == [first.step(x, y) for _ in range(3)]
+
+
 def test_a_restored_fit_goes_on_bit_for_bit(tmp_path):
     def make():
         return mn.Trainer(build(rate=0.2), "cross_entropy", "adam", seed=4, metrics=["accuracy"])

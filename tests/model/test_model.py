@@ -84,6 +84,18 @@ def test_wrong_assignments_are_refused(model):
     assert "score/bias" not in model.parameters and model.parameters.get("score/bias") is None
 
 
+def test_an_update_copies_all_weights_or_none(model):
+    p = model.parameters
+    kept = {name: array.copy() for name, array in p.items()}
+    with pytest.raises(mn.ShapeError, match="scores/bias"):
+        p.update({"scores/kernel": p["scores/kernel"] + 1, "scores/bias": np.zeros(4)})
+    with pytest.raises(mn.UnknownKeyError):
+        p.update({"scores/bias": np.ones(3), "score/bias": np.ones(3)})
+    assert all(np.array_equal(p[name], kept[name]) for name in p)
+    p.update({name: array + 1 for name, array in kept.items()})
+    assert all(np.array_equal(p[name], kept[name] + 1) for name in p)
+
+
 # ---- calls --------------------------------------------------------------------------------------------------------------
 
 
