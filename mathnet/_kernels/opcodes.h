@@ -22,7 +22,8 @@ typedef struct {
     X(sin, 1, 0.6f) X(cos, 1, 0.6f) X(floor, 1, 0.05f) X(ceil, 1, 0.05f) X(round, 1, 0.05f) \
     X(pow, 2, 3.5f) X(min, 2, 0.05f) X(max, 2, 0.05f) X(floor_divide, 2, 3.0f) X(remainder, 2, 3.0f) \
     X(exp2, 1, 0.25f) X(log2, 1, 0.35f) X(sinh, 1, 0.6f) X(cosh, 1, 0.4f) X(tan, 1, 0.6f) X(arcsin, 1, 0.4f) \
-    X(arccos, 1, 0.4f) X(arctan, 1, 0.4f) X(erfc, 1, 1.2f) X(normal_cdf, 1, 0.9f) X(trunc, 1, 0.05f) X(copysign, 2, 0.05f) \
+    X(arccos, 1, 0.4f) X(arctan, 1, 0.4f) X(erfc, 1, 1.2f) X(gaussian, 1, 0.45f) X(normal_cdf, 2, 0.9f) /* b: gaussian(a) */ \
+    X(trunc, 1, 0.05f) X(copysign, 2, 0.05f) \
     /* one number at a time, in double */ \
     X(log10, 1, 8.0f) X(cbrt, 1, 12.0f) X(hypot, 2, 8.0f) X(arctan2, 2, 15.0f) X(arcsinh, 1, 15.0f) \
     X(arccosh, 1, 15.0f) X(arctanh, 1, 15.0f) X(fmod, 2, 10.0f) X(lgamma, 1, 30.0f) X(erfinv, 1, 80.0f) \

@@ -21,6 +21,7 @@
 #define MN_EXP_LOW -746.0  /* exp is 0 after */
 #define MN_EXPM1_LOW -40.0 /* expm1 is -1 after */
 #define MN_TANH_HIGH 20.0  /* tanh is 1 after */
+#define MN_SIGMOID_ONE 40.0 /* sigmoid is 1 after */
 #define MN_ERF_HIGH 6.0    /* erf is 1 after */
 #define MN_DENORMAL_SHIFT 128
 #define MN_DENORMAL_SCALE 0x1p-128
@@ -69,6 +70,7 @@ static const mn_real mn_atanh_rest[] = {
 #define MN_EXP_LOW -104.0f
 #define MN_EXPM1_LOW -20.0f
 #define MN_TANH_HIGH 9.1f
+#define MN_SIGMOID_ONE 20.0f
 #define MN_ERF_HIGH 4.0f
 #define MN_DENORMAL_SHIFT 64
 #define MN_DENORMAL_SCALE 0x1p-64f
@@ -178,11 +180,15 @@ MN_INLINE mn_vec v_tanh(mn_vec x)
     return v_copysign(t / (t + 2), x);
 }
 
-/* 1/(1 + e^-x), from e = e^-|x| only: (x < 0 ? e : 1)/(1 + e) */
+/* 1/(1 + e^-x) as s/(e^-x·s + s): with a small s the power of two stays a normal number, and so does the divisor, while
+   the quotient rounds once, into denormals too */
 MN_INLINE mn_vec v_sigmoid(mn_vec x)
 {
-    mn_vec e = v_exp_nonpositive(v_neg(v_abs(x)));
-    return v_select(v_lt(x, v_splat(0)), e, v_splat(1)) / (e + 1);
+    const mn_vec s = v_splat(MN_DENORMAL_SCALE);
+    mn_vec n, shifted;
+    mn_vec opposite = v_min(v_splat(-MN_EXP_LOW), v_max(v_splat(-MN_SIGMOID_ONE), v_neg(x)));
+    mn_vec r = v_reduce_by_ln2(opposite, &n, &shifted);
+    return s / v_fma(v_exp_reduced(r), v_power_of_two(shifted, -MN_DENORMAL_SHIFT), s);
 }
 
 /* ---- logarithm family ---- */

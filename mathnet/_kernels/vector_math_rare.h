@@ -1,4 +1,4 @@
-/* Rarer elementary functions over vectors: exp2, log2, sinh, cosh, tan, arcsin, arccos, arctan, erfc, normal_cdf.
+/* Rarer elementary functions over vectors: exp2, log2, sinh, cosh, tan, arcsin, arccos, arctan, erfc, gaussian, normal_cdf.
 
    As in vector_math.h: within 4 units in the last place over the whole domain, the special values of IEEE 754, no lane
    depends on another.  The polynomials are Chebyshev interpolations in 50 digits, lowest power first. */
@@ -9,19 +9,19 @@
 
 #ifdef MN_REAL_IS_DOUBLE
 #define MN_ERFC_ZERO 28.0 /* erfc is 0 from here on */
+#define MN_GAUSSIAN_ZERO 39.0
 #define MN_EXP2_HIGH 1025.0
 #define MN_EXP2_LOW -1100.0
 #define MN_PI_HALF 0x1.921fb54442d18p0 /* and MN_PI_HALF_LOW: what it rounds away */
 #define MN_PI_HALF_LOW 0x1.1a62633145c07p-54
-/* erfc(x)·e^(x^2)·(1 + 2x) - MN_ERFC_MIDDLE in q = (x - 4)/(x + 4), 0 <= x <= 28: 2^-56 */
-#define MN_ERFC_MIDDLE 1.2329951186255526
+/* erfc(x)·e^(x^2)·(1 + 2x)/MN_ERFC_MIDDLE - 1 in q = (x - 4)/(x + 4), 0 <= x <= 28: 2^-56 */
 static const mn_real mn_erfc_rest[] = {
-    -4.625318921008717e-17, -0.1396211168405629, 0.01537965210262074, 0.06809705425473732, -0.10103906603635213,
-    0.09373283499679412, -0.06633036581152939, 0.03716751556249286, -0.016197734059115006,
-    0.005031969755895426, -0.00075777334141333, -0.00019925550755614952, 0.000150622243948303,
-    -2.4403169244974074e-05, -1.1224789135154701e-05, 5.7178872846321855e-06, 3.0135049944875397e-07,
-    -8.351619688696847e-07, 6.270727157198311e-08, 1.1534943745754157e-07, -7.71541861441783e-09,
-    -1.3670989863347383e-08, -1.8206098680308682e-09};
+    0.0, -0.11323736382363112, 0.012473408751013373, 0.055228973112761905, -0.08194603896646618,
+    0.07602044288811154, -0.05379613009779742, 0.030144089786766005, -0.01313690039354818, 0.004081094628748146,
+    -0.0006145793523157148, -0.0001616028356854033, 0.00012215964335382366, -1.979178090516436e-05,
+    -9.10367686424195e-06, 4.6373965300090105e-06, 2.44405265598031e-07, -6.773440999512298e-07,
+    5.085768031416403e-08, 9.355222556446467e-08, -6.257460794344734e-09, -1.1087626915008994e-08,
+    -1.4765750817086308e-09};
 /* (atan(z)/z - 1)/z^2 in z^2, |z| <= tan(pi/8): 2^-53 */
 static const mn_real mn_atan_tail[] = {
     -0.3333333333333333, 0.1999999999999548, -0.14285714284657894, 0.11111111014561013, -0.09090904549884611,
@@ -34,15 +34,15 @@ static const mn_real mn_asin_tail[] = {
     0.005450878187643824, 0.017419357965078285, -0.0148814093931001, 0.02877844261277394};
 #else
 #define MN_ERFC_ZERO 10.5f /* erfc is 0 from here on */
+#define MN_GAUSSIAN_ZERO 14.5f
 #define MN_EXP2_HIGH 129.0f
 #define MN_EXP2_LOW -152.0f
 #define MN_PI_HALF 0x1.921fb6p0f /* and MN_PI_HALF_LOW: what it rounds away */
 #define MN_PI_HALF_LOW -0x1.777a5cp-25f
-/* erfc(x)·e^(x^2)·(1 + 2x) - MN_ERFC_MIDDLE in q = (x - 4)/(x + 4), 0 <= x <= 10.2: 2^-30 */
-#define MN_ERFC_MIDDLE 1.23299515f
+/* erfc(x)·e^(x^2)·(1 + 2x)/MN_ERFC_MIDDLE - 1 in q = (x - 4)/(x + 4), 0 <= x <= 10.2: 2^-30 */
 static const mn_real mn_erfc_rest[] = {
-    -3.3847897e-08f, -0.139621139f, 0.0153796589f, 0.0680979416f, -0.101038359f, 0.0937195048f, -0.0663520321f,
-    0.037233375f, -0.0160219427f, 0.00502082659f, -0.0011625617f, -0.000650640053f};
+    -2.00604979e-09f, -0.113237382f, 0.0124734143f, 0.0552296928f, -0.0819454655f, 0.0760096317f,
+    -0.0538137022f, 0.030197504f, -0.0129943278f, 0.00407205715f, -0.000942876158f, -0.000527690697f};
 /* (atan(z)/z - 1)/z^2 in z^2, |z| <= tan(pi/8): 2^-24.3 */
 static const mn_real mn_atan_tail[] = {
     -0.333333313f, 0.199995384f, -0.142638966f, 0.107430995f, -0.06449835f};
@@ -50,6 +50,8 @@ static const mn_real mn_atan_tail[] = {
 static const mn_real mn_asin_tail[] = {
     0.166666657f, 0.0750009492f, 0.0445993207f, 0.0311017279f, 0.017143717f, 0.0337007269f};
 #endif
+
+#define MN_ERFC_MIDDLE ((mn_real)1.2329951186255526)
 
 /* 2^x: x = n + r with |r| <= 1/2, both exact */
 MN_INLINE mn_vec v_exp2(mn_vec x)
@@ -135,20 +137,30 @@ MN_INLINE mn_vec v_arctan(mn_vec x)
     return v_copysign(turn * (MN_PI_HALF / 2) + (z + low), x);
 }
 
-/* erfc(x) for x >= 0, from x, divisor = 1 + 2x and square + low = x^2: e^(-x^2)·P(q)/(1 + 2x).  The product of
-   e^r = 1 + growth and P = MN_ERFC_MIDDLE + rest is summed with its largest term last, which leaves one whole rounding
-   of the four that two factors and their product have; with or without fused multiply-add 4 units in the last place
-   hold only so. */
-MN_INLINE mn_vec v_erfc_tail(mn_vec x, mn_vec divisor, mn_vec square, mn_vec low)
+/* e^-(square + low) for square >= 0 */
+MN_INLINE mn_vec v_exp_of_minus(mn_vec square, mn_vec low)
 {
     mn_vec n, shifted;
     const mn_vec exponent = v_max(v_splat(MN_EXP_LOW), v_neg(square));
     v_reduce_by_ln2(exponent, &n, &shifted);
     const mn_vec r = v_fnma(n, v_splat(MN_LN2_HIGH), exponent) - v_fma(n, v_splat(MN_LN2_LOW), low);
-    mn_vec growth = v_expm1_reduced(r);
+    return v_exp_reduced(r) * v_power_of_two(shifted, MN_DENORMAL_SHIFT) * MN_DENORMAL_SCALE;
+}
+
+/* e^(-x^2/2) with all digits far out */
+MN_INLINE mn_vec v_gaussian(mn_vec x)
+{
+    mn_vec size = v_min(v_splat(MN_GAUSSIAN_ZERO), v_abs(x));
+    mn_vec low, square = v_exact_product(size, size * (mn_real)0.5, &low);
+    return v_exp_of_minus(square, low);
+}
+
+/* erfc(x) for x >= 0, from x, one_and_two_x = 1 + 2x over MN_ERFC_MIDDLE and power = e^(-x^2).  The largest term of
+   power·(1 + rest) is added last, unrounded: so 4 units in the last place hold without fused multiply-add too. */
+MN_INLINE mn_vec v_erfc_tail(mn_vec x, mn_vec one_and_two_x, mn_vec power)
+{
     mn_vec rest = v_polynomial((x - 4) / (x + 4), mn_erfc_rest);
-    mn_vec product = MN_ERFC_MIDDLE + v_fma(growth, rest + MN_ERFC_MIDDLE, rest);
-    return product / divisor * v_power_of_two(shifted, MN_DENORMAL_SHIFT) * MN_DENORMAL_SCALE;
+    return v_fma(power, rest, power) / one_and_two_x;
 }
 
 /* |x| < 1/2: 1 - erf(x); else the tail, and 2 minus that for x < 0 */
@@ -156,22 +168,26 @@ MN_INLINE mn_vec v_erfc(mn_vec x)
 {
     mn_vec size = v_min(v_splat(MN_ERFC_ZERO), v_abs(x));
     mn_vec low, square = v_exact_product(size, size, &low);
-    mn_vec tail = v_erfc_tail(size, v_fma(size, v_splat(2), v_splat(1)), square, low);
+    mn_vec one_and_two_x = v_fma(size, v_splat(2 / MN_ERFC_MIDDLE), v_splat(1 / MN_ERFC_MIDDLE));
+    mn_vec tail = v_erfc_tail(size, one_and_two_x, v_exp_of_minus(square, low));
     mn_vec far = v_select(v_lt(x, v_splat(0)), 2 - tail, tail);
     mn_vec near = 1 - v_fma(x, v_polynomial(x * x, mn_erf_near), x);
     return v_select(v_lt(v_abs(x), v_splat((mn_real)0.5)), near, far);
 }
 
-/* The distribution function of the normal distribution, erfc(-x/√2)/2, with all digits of the left tail */
-MN_INLINE mn_vec v_normal_cdf(mn_vec x)
+/* The distribution function of the normal distribution, erfc(-x/√2)/2, with all digits of the left tail; gaussian is
+   v_gaussian(x), which its derivative needs as well */
+MN_INLINE mn_vec v_normal_cdf(mn_vec x, mn_vec gaussian)
 {
     const mn_real root_half = (mn_real)0.7071067811865476;
-    mn_vec size = v_min(v_splat(MN_ERFC_ZERO / root_half), v_abs(x));
-    mn_vec low, square = v_exact_product(size, size * (mn_real)0.5, &low);
-    mn_vec divisor = v_fma(size, v_splat(2 * root_half), v_splat(1)); /* from size: the product with √½ is rounded */
-    mn_vec tail = v_erfc_tail(size * root_half, divisor, square, low) * (mn_real)0.5;
+    const mn_real two_root_half = (mn_real)(1.4142135623730951 / (double)MN_ERFC_MIDDLE);
+    mn_vec size = v_min(v_splat(MN_GAUSSIAN_ZERO), v_abs(x));
+    /* from size: the product with √½ is rounded */
+    mn_vec one_and_two_x = v_fma(size, v_splat(two_root_half), v_splat(1 / MN_ERFC_MIDDLE));
+    mn_vec tail = v_erfc_tail(size * root_half, one_and_two_x, gaussian * (mn_real)0.5);
     mn_vec far = v_select(v_lt(x, v_splat(0)), tail, 1 - tail);
     mn_vec half_turned = x * (root_half / 2); /* erf(z)/2 = z/2 + z/2·P(z^2) with z = x/√2 */
+    mn_vec square = x * x * (mn_real)0.5;
     mn_vec near = v_fma(half_turned, v_polynomial(square, mn_erf_near), half_turned) + (mn_real)0.5;
     return v_select(v_lt(square, v_splat((mn_real)0.4)), near, far);
 }

@@ -27,6 +27,7 @@ _NUMBERS = {
     np.pi: ("π", r"\pi"),
     np.sqrt(0.5): ("1/√2", r"\tfrac{1}{\sqrt2}"),
     2 / np.sqrt(np.pi): ("2/√π", r"\tfrac{2}{\sqrt\pi}"),
+    1 / np.sqrt(2 * np.pi): ("1/√(2π)", r"\tfrac{1}{\sqrt{2\pi}}"),
 }
 _NAMES = {
     "sigmoid": ("σ", r"\sigma"),
@@ -186,6 +187,11 @@ class _Writer:
 
     def _square(self, node: Node, a: Tensor) -> tuple[str, int]:
         return f"{self.of(a, ATOM)}{'^2' if self.latex else '²'}", POWER
+
+    def _gaussian(self, node: Node, a: Tensor) -> tuple[str, int]:
+        if self.latex:
+            return rf"e^{{-{self.of(a, ATOM)}^2/2}}", ATOM
+        return f"exp(-{self.of(a, ATOM)}²/2)", ATOM
 
     def _power(self, node: Node, a: Tensor, b: Tensor) -> tuple[str, int]:
         return (

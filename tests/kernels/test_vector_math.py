@@ -64,6 +64,17 @@ def normal_cdf(x):
     return erfc_by_series(-x / np.sqrt(np.longdouble(2))) / 2
 
 
+def gaussian(x):
+    return np.exp(-(np.asarray(x, np.longdouble) ** 2) / 2)
+
+
+def evaluated(isa, real, name, x):
+    """A function by its opcode; that of normal_cdf reads the gaussian of x as well."""
+    if name == "normal_cdf":
+        return apply(isa, real, name, x, apply(isa, real, "gaussian", x))
+    return apply(isa, real, name, x)
+
+
 def cube_root(x):
     """By Newton's iteration from the double's, in long double."""
     y = np.cbrt(x.astype(np.float64)).astype(np.longdouble)
@@ -116,6 +127,7 @@ FUNCTIONS = {
     "arccosh": (np.arccosh, [(1, 4), ("log", 1, 1e38)], [(1, 4), ("log", 1, 1e308)]),
     "arctanh": (np.arctanh, [(-1, 1), ("log", 1e-44, 1)], [(-1, 1), ("log", 1e-320, 1)]),
     "erfc": (erfc_by_series, [(-5, 11), (-1.1, 1.1)], [(-7, 28), (-1.1, 1.1)]),
+    "gaussian": (gaussian, [(-15, 15), (-1.1, 1.1)], [(-39, 39), (-1.1, 1.1)]),
     "normal_cdf": (normal_cdf, [(-15, 6), (-1.1, 1.1)], [(-39, 9), (-1.1, 1.1)]),
     "sqrt": (np.sqrt, [("log", 1e-44, 1e38)], [("log", 1e-320, 1e308)]),
     "rsqrt": (lambda x: 1 / np.sqrt(x), [("log", 1e-44, 1e38)], [("log", 1e-320, 1e308)]),
@@ -141,7 +153,7 @@ def test_within_four_units_in_the_last_place(isa, real, name):
     oracle, *ranges = FUNCTIONS[name]
     x = samples(ranges[REALS.index(real)], real)
     with np.errstate(all="ignore"):
-        error = units_in_last_place(apply(isa, real, name, x), oracle(x.astype(np.longdouble)))
+        error = units_in_last_place(evaluated(isa, real, name, x), oracle(x.astype(np.longdouble)))
     worst = np.argmax(error)
     assert error[worst] <= LIMIT, f"{name}({x[worst]!r}): {error[worst]:.2f} ulp"
 
@@ -162,7 +174,9 @@ def every_exponent(real, count=24):
 def test_accurate_for_every_exponent(isa, real, name):
     x = every_exponent(real)
     with np.errstate(all="ignore"):
-        error = units_in_last_place(apply(isa, real, name, x), FUNCTIONS[name][0](x.astype(np.longdouble)))
+        error = units_in_last_place(
+            evaluated(isa, real, name, x), FUNCTIONS[name][0](x.astype(np.longdouble))
+        )
     worst = np.argmax(error)
     assert error[worst] <= LIMIT, f"{name}({x[worst]!r}): {error[worst]:.2f} ulp"
 

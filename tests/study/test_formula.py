@@ -38,6 +38,7 @@ def value(text, x):
         ("^", "**"),
         ("1/√2", "(1/math.sqrt(2))"),
         ("2/√π", "(2/math.sqrt(math.pi))"),
+        ("1/√(2π)", "(1/math.sqrt(2*math.pi))"),
         ("√x", "math.sqrt(x)"),
         ("√", "math.sqrt"),
         ("π", "math.pi"),
