@@ -14,14 +14,16 @@
 #define MN_EXP2_LOW -1100.0
 #define MN_PI_HALF 0x1.921fb54442d18p0 /* and MN_PI_HALF_LOW: what it rounds away */
 #define MN_PI_HALF_LOW 0x1.1a62633145c07p-54
-/* erfc(x)·e^(x^2)·(1 + 2x)/MN_ERFC_MIDDLE - 1 in q = (x - 4)/(x + 4), 0 <= x <= 28: 2^-56 */
+/* MN_ERFC_SCALE·erfc(x)·e^(x^2)·(1 + 2x) - 1 in q = (x - 4)/(x + 4), 0 <= x <= 28: 2^-56 */
+#define MN_ERFC_SCALE 0x1.9f3fbefec7e59p-1 /* near 0.811, so that the largest coefficient nearly vanishes */
+#define MN_ERFC_SCALE_ROOT_2 0x1.25a01986f09d1p+0 /* and all but exact */
 static const mn_real mn_erfc_rest[] = {
-    0.0, -0.11323736382363112, 0.012473408751013373, 0.055228973112761905, -0.08194603896646618,
-    0.07602044288811154, -0.05379613009779742, 0.030144089786766005, -0.01313690039354818, 0.004081094628748146,
-    -0.0006145793523157148, -0.0001616028356854033, 0.00012215964335382366, -1.979178090516436e-05,
-    -9.10367686424195e-06, 4.6373965300090105e-06, 2.44405265598031e-07, -6.773440999512298e-07,
-    5.085768031416403e-08, 9.355222556446467e-08, -6.257460794344734e-09, -1.1087626915008994e-08,
-    -1.4765750817086308e-09};
+    1.7293799230077995e-11, -0.11323736382558942, 0.012473408751229086, 0.05522897311371702,
+    -0.08194603896788334, 0.07602044288942622, -0.05379613009872776, 0.03014408978728731, -0.013136900393775366,
+    0.004081094628818724, -0.0006145793523263432, -0.00016160283568819803, 0.00012215964335593625,
+    -1.9791780905506635e-05, -9.103676864399388e-06, 4.637396530089208e-06, 2.444052656022577e-07,
+    -6.773440999629436e-07, 5.085768031504355e-08, 9.355222556608255e-08, -6.257460794452949e-09,
+    -1.108762691520074e-08, -1.4765750817341665e-09};
 /* (atan(z)/z - 1)/z^2 in z^2, |z| <= tan(pi/8): 2^-53 */
 static const mn_real mn_atan_tail[] = {
     -0.3333333333333333, 0.1999999999999548, -0.14285714284657894, 0.11111111014561013, -0.09090904549884611,
@@ -39,10 +41,12 @@ static const mn_real mn_asin_tail[] = {
 #define MN_EXP2_LOW -152.0f
 #define MN_PI_HALF 0x1.921fb6p0f /* and MN_PI_HALF_LOW: what it rounds away */
 #define MN_PI_HALF_LOW -0x1.777a5cp-25f
-/* erfc(x)·e^(x^2)·(1 + 2x)/MN_ERFC_MIDDLE - 1 in q = (x - 4)/(x + 4), 0 <= x <= 10.2: 2^-30 */
+/* MN_ERFC_SCALE·erfc(x)·e^(x^2)·(1 + 2x) - 1 in q = (x - 4)/(x + 4), 0 <= x <= 10.2: 2^-30 */
+#define MN_ERFC_SCALE 0x1.9cc8120000000p-1f /* near 0.811, so that the largest coefficient nearly vanishes */
+#define MN_ERFC_SCALE_ROOT_2 0x1.23e1700000000p+0f /* and all but exact */
 static const mn_real mn_erfc_rest[] = {
-    -2.00604979e-09f, -0.113237382f, 0.0124734143f, 0.0552296928f, -0.0819454655f, 0.0760096317f,
-    -0.0538137022f, 0.030197504f, -0.0129943278f, 0.00407205715f, -0.000942876158f, -0.000527690697f};
+    -0.0059421798f, -0.112564505f, 0.0123992951f, 0.0549015081f, -0.081458531f, 0.075557969f, -0.0534939316f,
+    0.0300180651f, -0.0129171132f, 0.00404786026f, -0.00093727342f, -0.000524555065f};
 /* (atan(z)/z - 1)/z^2 in z^2, |z| <= tan(pi/8): 2^-24.3 */
 static const mn_real mn_atan_tail[] = {
     -0.333333313f, 0.199995384f, -0.142638966f, 0.107430995f, -0.06449835f};
@@ -50,8 +54,6 @@ static const mn_real mn_atan_tail[] = {
 static const mn_real mn_asin_tail[] = {
     0.166666657f, 0.0750009492f, 0.0445993207f, 0.0311017279f, 0.017143717f, 0.0337007269f};
 #endif
-
-#define MN_ERFC_MIDDLE ((mn_real)1.2329951186255526)
 
 /* 2^x: x = n + r with |r| <= 1/2, both exact */
 MN_INLINE mn_vec v_exp2(mn_vec x)
@@ -155,12 +157,12 @@ MN_INLINE mn_vec v_gaussian(mn_vec x)
     return v_exp_of_minus(square, low);
 }
 
-/* erfc(x) for x >= 0, from x, one_and_two_x = 1 + 2x over MN_ERFC_MIDDLE and power = e^(-x^2).  The largest term of
+/* erfc(x) for x >= 0, from x, scaled = (1 + 2x)·MN_ERFC_SCALE and power = e^(-x^2).  The largest term of
    power·(1 + rest) is added last, unrounded: so 4 units in the last place hold without fused multiply-add too. */
-MN_INLINE mn_vec v_erfc_tail(mn_vec x, mn_vec one_and_two_x, mn_vec power)
+MN_INLINE mn_vec v_erfc_tail(mn_vec x, mn_vec scaled, mn_vec power)
 {
     mn_vec rest = v_polynomial((x - 4) / (x + 4), mn_erfc_rest);
-    return v_fma(power, rest, power) / one_and_two_x;
+    return v_fma(power, rest, power) / scaled;
 }
 
 /* |x| < 1/2: 1 - erf(x); else the tail, and 2 minus that for x < 0 */
@@ -168,8 +170,8 @@ MN_INLINE mn_vec v_erfc(mn_vec x)
 {
     mn_vec size = v_min(v_splat(MN_ERFC_ZERO), v_abs(x));
     mn_vec low, square = v_exact_product(size, size, &low);
-    mn_vec one_and_two_x = v_fma(size, v_splat(2 / MN_ERFC_MIDDLE), v_splat(1 / MN_ERFC_MIDDLE));
-    mn_vec tail = v_erfc_tail(size, one_and_two_x, v_exp_of_minus(square, low));
+    mn_vec scaled = v_fma(size, v_splat(2 * MN_ERFC_SCALE), v_splat(MN_ERFC_SCALE));
+    mn_vec tail = v_erfc_tail(size, scaled, v_exp_of_minus(square, low));
     mn_vec far = v_select(v_lt(x, v_splat(0)), 2 - tail, tail);
     mn_vec near = 1 - v_fma(x, v_polynomial(x * x, mn_erf_near), x);
     return v_select(v_lt(v_abs(x), v_splat((mn_real)0.5)), near, far);
@@ -180,11 +182,10 @@ MN_INLINE mn_vec v_erfc(mn_vec x)
 MN_INLINE mn_vec v_normal_cdf(mn_vec x, mn_vec gaussian)
 {
     const mn_real root_half = (mn_real)0.7071067811865476;
-    const mn_real two_root_half = (mn_real)(1.4142135623730951 / (double)MN_ERFC_MIDDLE);
     mn_vec size = v_min(v_splat(MN_GAUSSIAN_ZERO), v_abs(x));
     /* from size: the product with √½ is rounded */
-    mn_vec one_and_two_x = v_fma(size, v_splat(two_root_half), v_splat(1 / MN_ERFC_MIDDLE));
-    mn_vec tail = v_erfc_tail(size * root_half, one_and_two_x, gaussian * (mn_real)0.5);
+    mn_vec scaled = v_fma(size, v_splat(MN_ERFC_SCALE_ROOT_2), v_splat(MN_ERFC_SCALE));
+    mn_vec tail = v_erfc_tail(size * root_half, scaled, gaussian * (mn_real)0.5);
     mn_vec far = v_select(v_lt(x, v_splat(0)), tail, 1 - tail);
     mn_vec half_turned = x * (root_half / 2); /* erf(z)/2 = z/2 + z/2·P(z^2) with z = x/√2 */
     mn_vec square = x * x * (mn_real)0.5;
