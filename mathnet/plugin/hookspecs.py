@@ -77,7 +77,7 @@ def mathnet_losses() -> Records:
 
 @hookspec
 def mathnet_metrics() -> Records:
-    """Metrics ``f(y_pred, y_true, **settings)`` with one value per example.
+    """Metrics ``f(y_pred, y_true, **settings)`` with one value per example, or subclasses of ``mn.Metric``.
 
     @mn.metric("within")
     def within(y_pred, y_true, tolerance=0.1):
