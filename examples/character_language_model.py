@@ -72,9 +72,7 @@ def main() -> None:
     figure.text(0.5, 0.9, written, family="monospace", size=7, va="top", parse_math=False)
     settings.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(settings.out / "character_language_model.png")
-    print(
-        f"bits per character {bits:.2f} < {counted[5]:.2f} of counts of five characters; pairs {counted[2]:.2f}"
-    )
+    print(f"bits per character {bits:.2f} < {counted[5]:.2f} of counts of fives; pairs {counted[2]:.2f}")
 
 
 if __name__ == "__main__":
