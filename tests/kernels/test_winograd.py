@@ -145,7 +145,7 @@ def test_error_is_small_for_many_channels(isa, real, part, channels, taps, strid
     if part != "backward_input":
         a = np.maximum(a, 0)
     result = run(kernels.load_table(isa, real)[f"winograd_{part}"], f, a, b, shape=shape)
-    assert relative_error(result, ORACLES[part](f, a, b)) < (2e-6 if real == "float32" else 5e-15)
+    assert relative_error(result, ORACLES[part](f, a, b)) < (2.5e-6 if real == "float32" else 5e-15)
 
 
 @TABLES
