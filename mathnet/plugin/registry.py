@@ -217,7 +217,8 @@ class Registry:
                 else None
             )
             if entry is not None:
-                return f" (there is a {other} of that name: mn.{KINDS[other].plural}.{public_name(entry.record)})"
+                article = "an" if other[0] in "aeiou" else "a"
+                return f" (there is {article} {other} of that name: mn.{KINDS[other].plural}.{public_name(entry.record)})"
         return ""
 
     def keys(self, kind: str) -> list[str]:

@@ -221,6 +221,8 @@ def test_the_schedules_point_to_the_callback():
             use()
     with pytest.raises(AttributeError, match=r"mn\.callbacks\.Plateau"):
         mn.schedules.Plateau  # noqa: B018
+    with pytest.raises(mn.UnknownKeyError, match=r"there is an optimizer of that name: mn\.optimizers\.SGD"):
+        mn.losses.get("sgd")
 
 
 # ---- schedule ----
