@@ -43,6 +43,9 @@ INTRODUCTIONS = {
     "report": "Studies of a model: `mathnet report KEY FILE`.",
 }
 
+#: Letters of LaTeX from which on a second derivative is left to the picture.
+LONG = 300
+
 
 def kinds(registry: Registry) -> list[str]:
     """The kinds that have records, as their pages follow one another."""
@@ -145,9 +148,21 @@ def _activation(record: Record) -> list[str]:
         found = mn.formula(record.key)
     except mn.MathnetError:
         return []
-    lines = ["```{math}", found.latex, "```", ""]
+    settings = ", ".join(f"{name} = {default!r}" for name, default in record.settings.items())
+    lines = [f"With {markdown(settings)}:", ""] if settings else []
+    named = list(zip(("f(x)", "f'(x)", "f''(x)"), found.latex_parts))
+    if len(found.latex_parts[2]) > LONG:
+        named.pop()
+    lines += [
+        "```{math}",
+        r"\begin{aligned}",
+        *[rf"{name} &= {latex} \\[4pt]" for name, latex in named],
+        r"\end{aligned}",
+        "```",
+        "",
+    ]
     if found.kinks:
-        values = ", ".join(f"f′({at:g}) = {value:g}" for at, value in found.kinks.items())
+        values = ", ".join(f"f′({at:g}) = {value:g}" for at, value in sorted(found.kinks.items()))
         lines += [f"At the kinks, by convention: {values}.", ""]
     return lines
 

@@ -7,59 +7,47 @@ elementary function.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 import mathnet.ops  # noqa: F401  fills the tables
+from mathnet.derivatives import grad
 from mathnet.errors import ArgumentError, UnknownKeyError, nearest
 from mathnet.graph.graph import Graph
-from mathnet.graph.op import CONSTANT, FUNCTIONS, INPUT, OPS, constant, input_tensor
-from mathnet.graph.tensor import Node, Spec, Tensor
+from mathnet.graph.op import FUNCTIONS, OPS, constant, input_tensor
+from mathnet.graph.tensor import Spec, Tensor
+from mathnet.study.expression import value
+from mathnet.study.pieces import Piece, pieces
+from mathnet.study.writing import Writer
 from mathnet.transform.gradient import gradient
 from mathnet.transform.simplify import merge
 
 FLOAT = np.dtype(np.float64)
-# Strength of binding: sums, products, signs, powers, things that need no brackets.
-SUM, PRODUCT, SIGN, POWER, ATOM = range(5)
-_NUMBERS = {
-    np.pi: ("π", r"\pi"),
-    np.sqrt(0.5): ("1/√2", r"\tfrac{1}{\sqrt2}"),
-    2 / np.sqrt(np.pi): ("2/√π", r"\tfrac{2}{\sqrt\pi}"),
-    1 / np.sqrt(2 * np.pi): ("1/√(2π)", r"\tfrac{1}{\sqrt{2\pi}}"),
-}
-_NAMES = {
-    "sigmoid": ("σ", r"\sigma"),
-    "normal_cdf": ("Φ", r"\Phi"),
-    "exp": ("exp", r"\exp"),
-    "log": ("log", r"\log"),
-    "tanh": ("tanh", r"\tanh"),
-    "sin": ("sin", r"\sin"),
-    "cos": ("cos", r"\cos"),
-    "maximum": ("max", r"\max"),
-    "minimum": ("min", r"\min"),
-}
-_COMPARE = {
-    "greater": (" > ", " > "),
-    "greater_equal": (" ≥ ", r" \ge "),
-    "less": (" < ", " < "),
-    "less_equal": (" ≤ ", r" \le "),
-    "equal": (" = ", " = "),
-    "not_equal": (" ≠ ", r" \ne "),
-}
 
 
 class Formula:
-    """f and f′ of a function of one number.
+    """f, f′ and f″ of a function of one number.
 
-    text, derivative: f(x) and f′(x) as text; latex: both as LaTeX; domain, kinks: as the operation states them ("" and {} if it does not).
+    text, derivative, second: f(x), f′(x) and f″(x) as text; latex: the first two as LaTeX, latex_parts: all three; domain: as the
+    operation states it ("" if it does not); kinks: where f′ jumps, and its value there.
     """
 
     def __init__(
-        self, name: str, text: str, derivative: str, latex: str, domain: str, kinks: dict[float, float]
+        self,
+        name: str,
+        parts: Sequence[str],
+        latex_parts: Sequence[str],
+        domain: str,
+        kinks: dict[float, float],
     ) -> None:
-        self.name, self.text, self.derivative, self.latex = name, text, derivative, latex
+        self.name = name
+        self.text, self.derivative, self.second = parts
+        self.latex_parts = tuple(latex_parts)
+        self.latex = f"f(x) = {latex_parts[0]}, \\qquad f'(x) = {latex_parts[1]}"
         self.domain, self.kinks = domain, kinks
 
     def __str__(self) -> str:
@@ -86,25 +74,41 @@ def formula(what: str | Callable[[Tensor], Tensor]) -> Formula:
     x = input_tensor(Spec((), FLOAT), "x")
     try:
         y = f(x)
-        slope = (
-            gradient([y], [constant(1.0, FLOAT)], [x])[0] if isinstance(y, Tensor) and y.shape == () else None
-        )
     except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise ArgumentError(f"formula: {name!r} is no function of one number ({error})") from error
     if not isinstance(y, Tensor) or y.shape != ():
         raise ArgumentError(f"formula: {name!r} does not give one number for one number")
-    results = [y] if slope is None else [y, slope]
-    outputs = merge(Graph([x], results)).outputs
+    orders = [y]
+    while len(orders) < 3:
+        slope = gradient([orders[-1]], [constant(1.0, FLOAT)], [x])[0]
+        orders.append(constant(0.0, FLOAT) if slope is None else slope)
+    found = [pieces(tensor) for tensor in merge(Graph([x], orders)).outputs]
+    kinks, belongs = _jumps(f, found[1])
+    text, latex = Writer(latex=False), Writer(latex=True)
+    parts = [text.pieces(one, belongs) for one in found]
     op = OPS.get(name)
-    own = (
-        op.formula if op is not None and outputs[0].node.op is op and len(outputs[0].node.inputs) >= 1 else ""
+    if op is not None and op.formula and y.node.op is op and len(y.node.inputs) >= 1:
+        parts[0] = op.formula
+    return Formula(
+        name,
+        parts,
+        [latex.pieces(one, belongs) for one in found],
+        op.domain if op else "",
+        {**kinks, **(op.kinks if op else {})},
     )
-    text = own or _Writer(latex=False).of(outputs[0])
-    tex = _Writer(latex=True)
-    derivative = _Writer(latex=False).of(outputs[1]) if slope is not None else "0"
-    second = tex.of(outputs[1]) if slope is not None else "0"
-    latex = f"f(x) = {tex.of(outputs[0])}, \\qquad f'(x) = {second}"
-    return Formula(name, text, derivative, latex, op.domain if op else "", dict(op.kinks) if op else {})
+
+
+def _jumps(f: Callable, slope: list[Piece]) -> tuple[dict[float, float], dict[float, float]]:
+    """Where f′ jumps and its value there, and those of these places at which it has the value from the left."""
+    kinks, belongs = {}, {}
+    for piece, following in pairwise(slope):
+        before, after = (value(one.expression, piece.end) for one in (piece, following))
+        if math.isclose(before, after, rel_tol=1e-12, abs_tol=1e-12):
+            continue
+        kinks[piece.end] = float(grad(f)(np.float64(piece.end))) + 0.0
+        if math.isclose(kinks[piece.end], before, rel_tol=1e-12, abs_tol=1e-12):
+            belongs[piece.end] = before
+    return kinks, belongs
 
 
 def _function(what: Any) -> tuple[str, Callable]:
@@ -121,113 +125,3 @@ def _function(what: Any) -> tuple[str, Callable]:
         raise UnknownKeyError(
             f"formula: no operation or activation is named {what!r}{nearest(str(what), known)}"
         ) from None
-
-
-class _Writer:
-    """Writes a tensor as an expression; brackets only where the binding asks for them."""
-
-    def __init__(self, latex: bool) -> None:
-        self.latex = latex
-
-    def of(self, tensor: Tensor, least: int = SUM) -> str:
-        text, strength = self._written(tensor)
-        return text if strength >= least else self._brackets(text)
-
-    def _brackets(self, text: str) -> str:
-        return rf"\left({text}\right)" if self.latex else f"({text})"
-
-    def _pick(self, pair: tuple[str, str]) -> str:
-        return pair[self.latex]
-
-    def _written(self, tensor: Tensor) -> tuple[str, int]:
-        node = tensor.node
-        if node.op is INPUT:
-            return "x", ATOM
-        if node.op is CONSTANT:
-            return self._number(float(node.attrs["value"]))
-        rule = getattr(self, f"_{node.op.name}", None)
-        if rule is not None:
-            return rule(node, *node.inputs)
-        if node.op.name in _COMPARE:
-            a, b = node.inputs
-            return f"{self.of(a)}{self._pick(_COMPARE[node.op.name])}{self.of(b)}", SUM
-        shown = self._pick(
-            _NAMES.get(node.op.name, (node.op.name, rf"\operatorname{{{node.op.name.replace('_', ' ')}}}"))
-        )
-        return f"{shown}{self._brackets(', '.join(self.of(t) for t in node.inputs))}", ATOM
-
-    def _number(self, value: float) -> tuple[str, int]:
-        for known, shown in _NUMBERS.items():
-            if np.isclose(abs(value), known, rtol=1e-14, atol=0):
-                return ("-" if value < 0 else "") + self._pick(shown), SIGN if value < 0 else PRODUCT
-        return f"{value:.10g}", SIGN if value < 0 else ATOM
-
-    def _add(self, node: Node, a: Tensor, b: Tensor) -> tuple[str, int]:
-        right = self.of(b)
-        joined = f"{self.of(a)} - {right[1:]}" if right.startswith("-") else f"{self.of(a)} + {right}"
-        return joined, SUM
-
-    def _subtract(self, node: Node, a: Tensor, b: Tensor) -> tuple[str, int]:
-        return f"{self.of(a)} - {self.of(b, PRODUCT)}", SUM
-
-    def _multiply(self, node: Node, a: Tensor, b: Tensor) -> tuple[str, int]:
-        dot = r" \cdot " if self.latex else "·"
-        return f"{self.of(a, PRODUCT)}{dot}{self.of(b, POWER)}", PRODUCT
-
-    def _divide(self, node: Node, a: Tensor, b: Tensor) -> tuple[str, int]:
-        if self.latex:
-            return rf"\frac{{{self.of(a)}}}{{{self.of(b)}}}", ATOM
-        return f"{self.of(a, PRODUCT)}/{self.of(b, POWER)}", PRODUCT
-
-    def _reciprocal(self, node: Node, a: Tensor) -> tuple[str, int]:
-        return (rf"\frac{{1}}{{{self.of(a)}}}", ATOM) if self.latex else (f"1/{self.of(a, POWER)}", PRODUCT)
-
-    def _negative(self, node: Node, a: Tensor) -> tuple[str, int]:
-        return f"-{self.of(a, SIGN)}", SIGN
-
-    def _square(self, node: Node, a: Tensor) -> tuple[str, int]:
-        return f"{self.of(a, ATOM)}{'^2' if self.latex else '²'}", POWER
-
-    def _gaussian(self, node: Node, a: Tensor) -> tuple[str, int]:
-        if self.latex:
-            return rf"e^{{-{self.of(a, ATOM)}^2/2}}", ATOM
-        return f"exp(-{self.of(a, ATOM)}²/2)", ATOM
-
-    def _power(self, node: Node, a: Tensor, b: Tensor) -> tuple[str, int]:
-        return (
-            f"{self.of(a, ATOM)}^{{{self.of(b)}}}"
-            if self.latex
-            else f"{self.of(a, ATOM)}^{self.of(b, ATOM)}",
-            POWER,
-        )
-
-    def _sqrt(self, node: Node, a: Tensor) -> tuple[str, int]:
-        return (rf"\sqrt{{{self.of(a)}}}" if self.latex else f"√{self.of(a, ATOM)}"), ATOM
-
-    def _abs(self, node: Node, a: Tensor) -> tuple[str, int]:
-        return (rf"\left|{self.of(a)}\right|" if self.latex else f"|{self.of(a)}|"), ATOM
-
-    def _one_minus_square(self, node: Node, y: Tensor) -> tuple[str, int]:
-        return f"1 - {self._square(node, y)[0]}", SUM
-
-    def _sigmoid_slope(self, node: Node, y: Tensor) -> tuple[str, int]:
-        dot = r" \cdot " if self.latex else "·"
-        return f"{self.of(y, ATOM)}{dot}{self._brackets(f'1 - {self.of(y, PRODUCT)}')}", PRODUCT
-
-    def _cast(self, node: Node, a: Tensor) -> tuple[str, int]:
-        return self._bracketed(a) if a.dtype == np.bool_ else self._written(a)
-
-    def _bracketed(self, condition: Tensor) -> tuple[str, int]:
-        """Iverson's bracket: 1 where the condition holds, else 0."""
-        return f"[{self.of(condition)}]", ATOM
-
-    def _where(self, node: Node, condition: Tensor, a: Tensor, b: Tensor) -> tuple[str, int]:
-        return self._cases(self.of(a), self.of(condition), self.of(b))
-
-    def _relu_mask(self, node: Node, dy: Tensor, y: Tensor) -> tuple[str, int]:
-        return self._cases(self.of(dy), f"{self.of(y)} > 0", "0")
-
-    def _cases(self, value: str, condition: str, other: str) -> tuple[str, int]:
-        if self.latex:
-            return rf"\begin{{cases}} {value} & {condition} \\ {other} & \text{{else}} \end{{cases}}", ATOM
-        return f"{value} if {condition} else {other}", SUM - 1
