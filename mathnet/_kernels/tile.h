@@ -199,6 +199,14 @@ MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors,
                 for (int j = 0; j < vectors; j++)
                     sum[i][j] = mn_activate(sum[i][j], MN_RELU);
         }
+    } else if (e && e->bias && e->activation <= MN_RELU) {
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) {
+            const mn_vec bias = v_splat(e->bias[i * e->bias_row]);
+#pragma GCC unroll 4
+            for (int j = 0; j < vectors; j++)
+                sum[i][j] = e->activation == MN_RELU ? mn_activate(sum[i][j] + bias, MN_RELU) : sum[i][j] + bias;
+        }
     } else if (e) {
         mn_real finished[MN_TILE_ROWS * MN_TILE_COLUMNS];
 #pragma GCC unroll 16

@@ -13,10 +13,10 @@ import numpy as np
 
 from mathnet.graph.op import Op, count, register
 from mathnet.graph.tensor import Spec, Tensor
-from mathnet.ops.convolution_algorithm import keeps_transformed, kernel_of
+from mathnet.ops.convolution_algorithm import keeps_transformed, kernel_of, transforms_first
 from mathnet.ops.matmul import ACTIVATION_CODES
 from mathnet.ops.windows import Padding, Pair, folded, out_size, unfolded
-from mathnet.ops.winograd_weights import transformed_weights
+from mathnet.ops.winograd_weights import transformation, transformed_weights
 
 
 def _taps(
@@ -160,6 +160,10 @@ class Conv2D(Convolution):
                     (kernel, groups, stride),
                     partial(transformed_weights, groups=groups, stride=stride[0]),
                 )
+                if transformed is None and transforms_first(fields):
+                    what, shape = transformation(weight.shape, str(weight.dtype), groups, stride[0])
+                    transformed = emit.temporary(shape, weight.dtype)
+                    emit.kernel("winograd_weights", [weight], [transformed], **what)
                 if transformed is not None:
                     kernel, weight = f"{kernel}_prepared", transformed
             emit.kernel(kernel, [x, weight] if bias is None else [x, weight, bias], outputs, **fields)

@@ -32,6 +32,9 @@ ROW_SAVING, ROW_FACTOR = 45, 1.13
 # Weights by input channels up to which a frozen model keeps them transformed, four times as large (5×5: 1.4 times): more are
 # transformed in the cache faster than they are read from memory.
 KEPT_WEIGHTS = 128 * 128
+TRANSFORMED_PIXELS = (
+    4096  # of all outputs from which others transform such weights once before, not in each block
+)
 
 
 def kernel_of(part: str, fields: Mapping[str, int], exact: bool = False) -> str:
@@ -86,23 +89,17 @@ def _fits_rows(f: Mapping[str, int]) -> bool:
     One-dimensional convolutions, whose kernels have one row, stay direct: those over time must not mix what follows into what was.
     """
     filters, taps, tiles = f["o"] // f["groups"], f["c"] // f["groups"] * f["kh"], -(-f["out_w"] // 4)
-    if (
-        f["kh"] == 1
-        or f["dilation_h"] != 1
-        or f["dilation_w"] != 1
-        or filters < ROW_FILTERS
-        or tiles < ROW_TILES
-    ):
+    if f["kh"] == 1 or max(f["dilation_h"], f["dilation_w"]) > 1:
         return False
-    parts = {
-        r: min(f["stride_w"], f["kw"]) * -(-f["kw"] // (f["stride_w"] * r)) for r in (3, 4)
-    }  # by taps of a part
+    if filters < ROW_FILTERS or tiles < ROW_TILES:
+        return False
+    # by taps of a part
+    parts = {r: min(f["stride_w"], f["kw"]) * -(-f["kw"] // (f["stride_w"] * r)) for r in (3, 4)}
     if max(parts.values()) * taps > ROW_SUMS:
         return False
     products = min((r + 3) * count for r, count in parts.items()) * taps
-    whole = (
-        4 * tiles / f["out_w"] * ROW_FILTERS * -(-filters // ROW_FILTERS) / filters
-    )  # tiles and panels end with zeros
+    # tiles and panels end with zeros
+    whole = 4 * tiles / f["out_w"] * ROW_FILTERS * -(-filters // ROW_FILTERS) / filters
     return 4 * taps * f["kw"] - ROW_FACTOR * whole * products >= ROW_SAVING
 
 
@@ -111,4 +108,9 @@ def keeps_transformed(kernel: str, fields: Mapping[str, int]) -> bool:
     return kernel == "winograd_forward" and fields["o"] * fields["c"] <= KEPT_WEIGHTS * fields["groups"]
 
 
-__all__ = ["keeps_transformed", "kernel_of"]
+def transforms_first(fields: Mapping[str, int]) -> bool:
+    """Whether weights that a frozen model would keep are transformed by an instruction of their own.  The bits are the same."""
+    return fields["n"] * fields["out_h"] * fields["out_w"] >= TRANSFORMED_PIXELS
+
+
+__all__ = ["keeps_transformed", "kernel_of", "transforms_first"]

@@ -25,17 +25,25 @@ def panel_width(real: str) -> int:
     raise RuntimeError(f"winograd_weights for {real} takes none of the widths {_WIDTHS}")
 
 
+def transformation(
+    weight: tuple[int, ...], real: str, groups: int, stride: int
+) -> tuple[dict[str, int], tuple[int, ...]]:
+    """Fields of the kernel ``winograd_weights`` for weights (O, C/groups, taps, taps), and the shape of its result
+    (groups · panels, 36, C/groups, width), which ``winograd_forward_prepared`` reads."""
+    filters, channels, taps = weight[:3]
+    width = panel_width(real)
+    fields = {"groups": groups, "o": filters, "c": channels, "taps": taps, "stride": stride, "width": width}
+    return fields, (groups * -(-(filters // groups) // width), 36, channels, width)
+
+
 def transformed_weights(weight: np.ndarray, groups: int, stride: int) -> np.ndarray:
-    """What ``winograd_forward_prepared`` reads: weight (O, C/groups, taps, taps) → (groups · panels, 36, C/groups, width)."""
-    filters, channels, taps = weight.shape[:3]
-    width = panel_width(str(weight.dtype))
-    panels = groups * -(-(filters // groups) // width)
+    """The result of the kernel ``winograd_weights``."""
     kernel = _kernels.kernel("winograd_weights", str(weight.dtype))
-    result = np.empty((panels, 36, channels, width), weight.dtype)
-    fields = kernel.pack(groups=groups, o=filters, c=channels, taps=taps, stride=stride, width=width)
+    fields, shape = transformation(weight.shape, str(weight.dtype), groups, stride)
+    result = np.empty(shape, weight.dtype)
     operands: list[Any] = [np.ascontiguousarray(weight), result]
-    kernel.run(fields, operands)
+    kernel.run(kernel.pack(**fields), operands)
     return result
 
 
-__all__ = ["panel_width", "transformed_weights"]
+__all__ = ["panel_width", "transformation", "transformed_weights"]

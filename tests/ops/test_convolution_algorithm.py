@@ -148,6 +148,17 @@ def test_a_plan_names_the_algorithm_of_each_instruction():
     assert all(f"winograd_{part} float32" in text for part in PARTS)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_weights_of_many_pixels_are_transformed_once_and_give_the_same_bits(stride):
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((6, 32, 60, 60)).astype("float32")
+    w = rng.standard_normal((34, 32, 3, 3)).astype("float32")
+    f = mn.function(lambda x, w: mn.conv2d(x, w, stride=stride, padding=1))
+    many, few = f.plan(x, w).explain(), f.plan(x[:1], w).explain()
+    assert ("winograd_weights" in many, "winograd_weights" in few) == (True, False)
+    np.testing.assert_array_equal(f(x, w)[5:], f(x[5:], w))
+
+
 def test_exact_sums_are_direct_in_every_derivative():
     def loss(x, w):
         return mn.sum(mn.conv2d(x, w, padding=1, exact=True) ** 2)

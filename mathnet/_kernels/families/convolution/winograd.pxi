@@ -200,7 +200,7 @@ cdef void multiply_points(const winograd_t *g, const winograd_scratch_t *s, cons
 cdef void transform_output(const winograd_t *g, const winograd_scratch_t *s, const block_t *b, int64_t outputs,
                            const real *bias, int64_t activation, real *y, real *scratch) noexcept nogil:
     """Up to TILE_COLUMNS output channels of a block, to y (n, groups * o, out_h, out_w) from the first of them on."""
-    cdef int64_t half = 0, row, ty, first, height, lanes, i, columns, picture, lattice, size = 2 if g.apart else 1
+    cdef int64_t half = 0, row, rows, ty, first, height, lanes, i, columns, picture, lattice, size = 2 if g.apart else 1
     cdef int64_t width = g.lattices_w * size * b.outputs, column = g.step_w * size * b.column
     cdef real *pixels = scratch + s.window
     cdef real *lane_bias = scratch + s.bias
@@ -209,30 +209,33 @@ cdef void transform_output(const winograd_t *g, const winograd_scratch_t *s, con
     columns = at_most(g.out_w - column, width)
     r.single_top, r.single_left, r.pixel = g.single_top, g.single_left, g.lattices_w * VL
     while half < outputs:
-        lanes = at_most(outputs - half, VL)
         if bias != NULL:
-            v_store(lane_bias, v_load_partial(bias + half, <int>lanes))
-        for row in range(b.first, b.last):
-            picture, ty = row // rows_of_lattice(g), row % rows_of_lattice(g)
-            first, height = size * tile_begin(&g.ys, ty), tile_height(g, ty)
+            v_store(lane_bias + half, v_load_partial(bias + half, <int>at_most(outputs - half, VL)))
+        half += VL
+    for row in range(b.first, b.last):
+        picture, ty = row // rows_of_lattice(g), row % rows_of_lattice(g)
+        height = tile_height(g, ty)
+        first = g.step_h * size * tile_begin(&g.ys, ty) + picture % g.lattices_h
+        rows = at_most(first_from(g.out_h - first, g.step_h), size * height)
+        half = 0
+        while half < outputs:               # within a row: the vectors of a panel share the cache lines of M
+            lanes = at_most(outputs - half, VL)
             for lattice in range(g.lattices_w):
                 set_tile_row(g, b, row, lattice, scratch + half, s.m, TILE_COLUMNS, &r)
                 if g.phases:
                     phases_output(&r, height, g.apart, pixels, width * VL)
                 else:
                     winograd_output(&r, g.taps, height, pixels + lattice * VL, width * VL)
-            first = g.step_h * first + picture % g.lattices_h
-            height = at_most(first_from(g.out_h - first, g.step_h), size * height)
             if bias != NULL or activation != NO_ACTIVATION:
-                finish_pixels(pixels, height * width, lane_bias if bias != NULL else NULL, activation)
+                finish_pixels(pixels, rows * width, lane_bias + half if bias != NULL else NULL, activation)
             plane = y + ((picture // g.lattices_h * g.groups * g.o + half) * g.out_h + first) * g.out_w + column
             if width == g.out_w and g.step_h == 1:
-                planes_of_pixels(pixels, height * width, lanes, plane, g.out_h * g.out_w)
+                planes_of_pixels(pixels, rows * width, lanes, plane, g.out_h * g.out_w)
             else:
-                for i in range(height):
+                for i in range(rows):
                     planes_of_pixels(pixels + i * width * VL, columns, lanes, plane + i * g.step_h * g.out_w,
                                      g.out_h * g.out_w)
-        half += VL
+            half += VL
 
 
 cdef enum:
