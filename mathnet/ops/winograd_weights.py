@@ -42,7 +42,7 @@ def transformed_weights(weight: np.ndarray, groups: int, stride: int) -> np.ndar
     fields, shape = transformation(weight.shape, str(weight.dtype), groups, stride)
     result = np.empty(shape, weight.dtype)
     operands: list[Any] = [np.ascontiguousarray(weight), result]
-    kernel.run(kernel.pack(**fields), operands)
+    kernel.run(kernel.pack(b"", **fields), operands)
     return result
 
 
