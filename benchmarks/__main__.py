@@ -26,10 +26,12 @@ SUITES = {
     "pooling": "pooling, forward and backward",
     "elementwise": "activations, an expression, matrix products, optimizers",
     "maths": "Hessians, their products, per-example gradients",
+    "reinforcement": "steps of a simulation with an update of tiny networks after each",
     "plugins": "an activation by a plugin in training, look-ups, Runtimes, listing what is installed",
 }
 ONE_THREAD = {
     "tiny": ("agreement", "digits", "memory", "import", "size"),
+    "reinforcement": ("agreement",),
     "plugins": ("look-ups", "opening", "listing"),
 }  # measured once: threads play no part
 #: What keeps XLA to one thread; it knows no other count than one and all.
@@ -61,7 +63,7 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    listing = "\n".join(f"  {name:12} {what}" for name, what in SUITES.items())
+    listing = "\n".join(f"  {name:14} {what}" for name, what in SUITES.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"{__doc__}\nsuites:\n{listing}",

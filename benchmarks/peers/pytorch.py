@@ -268,3 +268,40 @@ def example_gradients(parameters: Mapping[str, np.ndarray], x: np.ndarray, y: np
 
 def _scores(p: Mapping[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     return torch.relu(x @ p["w"] + p["b"]) @ p["v"] + p["c"]
+
+
+def cart_pole(
+    parameters: Mapping[str, np.ndarray], steps: int
+) -> tuple[Callable, Callable, list[torch.Tensor]]:
+    """choose and learn of examples/cart_pole.py from the given weights, and the weights in mathnet's order and layout.
+
+    The surprise is a Python float, which spares PyTorch the small operations of its graph.
+    """
+    weights = [torch.from_numpy(np.array(array.T)) for array in parameters.values()]
+    actor, critic = (nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 1)) for _ in range(2))
+    trained = [*actor.parameters(), *critic.parameters()]
+    with torch.no_grad():
+        for parameter, weight in zip(trained, weights, strict=True):
+            parameter.copy_(weight)
+    optimizer = torch.optim.Adam(trained, 3e-4, fused=True)
+    (settings,), done = optimizer.param_groups, itertools.count()
+
+    def choose(state: np.ndarray) -> float:
+        with torch.inference_mode():
+            return torch.sigmoid(actor(torch.from_numpy(state))).item()
+
+    def learn(step: np.ndarray) -> None:
+        push, reward = step[0, 8:].tolist()
+        states = torch.from_numpy(step)
+        with torch.no_grad():
+            after = critic(states[:, 4:8]).item()
+        before = states[:, :4]
+        now = critic(before)
+        surprise = reward + 0.99 * (1 + reward) * after - now.item()
+        loss = -surprise * (now + F.logsigmoid(push * actor(before)))
+        settings["lr"] = 3e-4 * (1 - next(done) / steps)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return choose, learn, trained
