@@ -56,9 +56,9 @@ cdef void pool_sizes(const pool_t *d, mn_sizes *out) noexcept nogil:
     cdef double outputs = <double>(d.planes * d.out_h * d.out_w)
     out.chunks = chunk_count(d.planes, planes_per_chunk(d)) if valid else -1
     out.scratch = out.shared = out.finish = 0
-    if valid:       # a split row, the ring (values, places), and a row about the columns
+    if valid:       # rings of split rows and of their (values, places), and a row about the columns
         out.scratch = <int64_t>sizeof(real) * (
-            d.stride_w * phase_width(d.w, d.pad_left, d.kw, d.stride_w) + (2 * d.kh + 1) * pool_width(d))
+            d.kh * d.stride_w * phase_width(d.w, d.pad_left, d.kw, d.stride_w) + (2 * d.kh + 1) * pool_width(d))
     out.work = 20 + <double>(d.planes * d.h * d.w) * 0.1 + outputs * (0.3 if is_halving(d) else 0.2 * <double>(d.kh + d.kw))
 
 
@@ -172,9 +172,8 @@ cdef void max_plane_halving(const pool_t *d, const real *x, real *y, uint8_t *of
         offsets += d.out_w
 
 
-cdef void max_row(const pool_t *d, const real *row, int64_t width, const real *first, real *values,
-                  real *places) noexcept nogil:
-    """Maximum and place kx of each window along one split row."""
+cdef inline void max_row_of(const pool_t *d, int64_t kw, int64_t stride, const real *row, int64_t width,
+                            const real *first, real *values, real *places) noexcept nogil:
     cdef int64_t block, ox, kx, phase
     cdef const real *tap
     cdef vec value, place, candidate
@@ -183,23 +182,33 @@ cdef void max_row(const pool_t *d, const real *row, int64_t width, const real *f
         ox = block * VL
         value, place = v_splat(-INFINITY), v_load(first + ox)
         tap, phase = row + ox, 0
-        for kx in range(d.kw):
+        for kx in range(kw):
             candidate = v_load(tap)
             better = exceeds(candidate, value)
             value = v_select(better, candidate, value)
             place = v_select(better, v_splat(<real>kx), place)
             tap, phase = tap + width, phase + 1
-            if phase == d.stride_w:
-                tap, phase = tap - d.stride_w * width + 1, 0
+            if phase == stride:
+                tap, phase = tap - stride * width + 1, 0
         v_store(values + ox, value)
         v_store(places + ox, place)
 
 
+cdef void max_row(const pool_t *d, const real *row, int64_t width, const real *first, real *values,
+                  real *places) noexcept nogil:
+    """Maximum and place kx of each window along one split row; constants unroll the usual window."""
+    if d.kw == 3 and d.stride_w == 2:
+        max_row_of(d, 3, 2, row, width, first, values, places)
+    else:
+        max_row_of(d, d.kw, d.stride_w, row, width, first, values, places)
+
+
 cdef void max_plane(const pool_t *d, const real *x, real *y, uint8_t *offsets, real *scratch) noexcept nogil:
     cdef int64_t width = phase_width(d.w, d.pad_left, d.kw, d.stride_w), results = pool_width(d)
-    cdef real *row = scratch
-    cdef real *first = row + d.stride_w * width     # the first kx inside x: the place when all elements are -inf
-    cdef real *values = first + results             # ring: row y of x at y % kh
+    cdef real *rows = scratch                       # rings of the last rows: row y of x at y % kh
+    cdef int64_t row_size = d.stride_w * width
+    cdef real *first = rows + d.kh * row_size       # the first kx inside x: the place when all elements are -inf
+    cdef real *values = first + results
     cdef real *places = values + d.kh * results
     cdef int64_t oy, block, ox, y0, y1, top, ready = 0, at, r
     cdef vec value, place, candidate
@@ -210,11 +219,12 @@ cdef void max_plane(const pool_t *d, const real *x, real *y, uint8_t *offsets, r
         top = oy * d.stride_h - d.pad_top
         y0, y1 = top if top > 0 else 0, at_most(top + d.kh, d.h)
         ready = y0 if y0 > ready else ready
-        while ready < y1:
-            split_row(x + ready * d.w, d.w, d.pad_left, d.stride_w, -INFINITY, row, width)
-            at = ready % d.kh * results
-            max_row(d, row, width, first, values + at, places + at)
-            ready += 1
+        for r in range(ready, y1):      # all of them before one is read: a read waits for the stores that it overlaps
+            split_row(x + r * d.w, d.w, d.pad_left, d.stride_w, -INFINITY, rows + r % d.kh * row_size, width)
+        for r in range(ready, y1):
+            at = r % d.kh * results
+            max_row(d, rows + r % d.kh * row_size, width, first, values + at, places + at)
+        ready = y1 if y1 > ready else ready
         for block in range(pool_width(d) // VL):
             ox = block * VL
             at = y0 % d.kh * results + ox

@@ -13,32 +13,54 @@ cdef inline int64_t phase_width(int64_t size, int64_t pad_before, int64_t pad_af
 cdef void split_row(const real *x, int64_t size, int64_t pad, int64_t stride, real fill,
                     real *target, int64_t width) noexcept nogil:
     """x (size)  IN; target (stride, width)  OUT, wholly written."""
-    cdef int64_t phase, i, first, last, begin, end
-    cdef real *row
-    cdef vec even, odd
-    begin = at_most((pad + stride - 1) // stride, width)    # from here all phases are inside x …
-    end = begin
+    cdef int64_t i, phase, first, last, done = 0
+    cdef int64_t before = at_most(pad, stride * width)
+    fill_row(target, stride * width, fill)
     if stride == 1:
-        while end + VL <= width and end + VL - pad <= size:
-            v_store(target + end, v_load(x + end - pad))
-            end += VL
+        done = shift_row(x, size, fill, target + before, width - before)
     elif stride == 2:
-        while end + VL <= width and 2 * (end + VL) - pad <= size:
-            v_load_pairs(x + 2 * end - pad, &even, &odd)
-            v_store(target + end, even)
-            v_store(target + width + end, odd)
-            end += VL                                       # … up to here
+        done = split_pairs(x, size, fill, target + before % 2 * width + before // 2,
+                           target + (before + 1) % 2 * width + (before + 1) // 2, width - (before + 1) // 2)
     for phase in range(stride):
-        row = target + phase * width
-        first = at_most((pad - phase + stride - 1) // stride if phase < pad else 0, width)
+        # the first i of this phase whose element was not copied above
+        first = (done + pad - phase + stride - 1) // stride if phase < done + pad else 0
         last = (size + pad - phase + stride - 1) // stride if phase < size + pad else 0
-        last = at_most(last if last > first else first, width)
-        fill_row(row, first, fill)
-        for i in range(first, begin if begin < last else last):
-            row[i] = x[i * stride + phase - pad]
-        for i in range(end if end > first else first, last):
-            row[i] = x[i * stride + phase - pad]
-        fill_row(row + last, width - last, fill)
+        for i in range(first, at_most(last, width)):
+            target[phase * width + i] = x[i * stride + phase - pad]
+
+
+cdef inline int64_t shift_row(const real *x, int64_t size, real fill, real *target, int64_t room) noexcept nogil:
+    """Copies x by whole vectors while there is room for them; returns how many elements have been copied."""
+    cdef int64_t i = 0
+    while i + VL <= size and i + VL <= room:
+        v_store(target + i, v_load(x + i))
+        i += VL
+    if 0 < size - i < VL and i + VL <= room:
+        v_store(target + i, v_load_partial_or(x + i, <int>(size - i), fill))
+        i = size
+    return i
+
+
+cdef inline int64_t split_pairs(const real *x, int64_t size, real fill, real *even_row, real *odd_row,
+                                int64_t room) noexcept nogil:
+    """Copies x[0], x[2], … and x[1], x[3], … by whole vectors while there is room; returns how many elements have been copied."""
+    cdef int64_t i = 0
+    cdef real[128] pairs
+    cdef vec even, odd
+    while 2 * (i + VL) <= size and i + VL <= room:
+        v_load_pairs(x + 2 * i, &even, &odd)
+        v_store(even_row + i, even)
+        v_store(odd_row + i, odd)
+        i += VL
+    cdef int64_t rest = size - 2 * i
+    if rest <= 0 or rest >= 2 * VL or i + VL > room:
+        return 2 * i
+    v_store(pairs, v_load_partial_or(x + 2 * i, <int>at_most(rest, VL), fill))
+    v_store(pairs + VL, v_load_partial_or(x + 2 * i + VL, <int>(rest - VL), fill) if rest > VL else v_splat(fill))
+    v_load_pairs(pairs, &even, &odd)
+    v_store(even_row + i, even)
+    v_store(odd_row + i, odd)
+    return size
 
 
 cdef void fill_row(real *target, int64_t n, real value) noexcept nogil:
