@@ -49,12 +49,14 @@ TABLE = {
         global_max_pool            GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D    nn.AdaptiveMaxPool2d(1)
         group_norm                 GroupNormalization        nn.GroupNorm
         gru                        GRU                       nn.GRU
+        gru_cell                   GRUCell                   nn.GRUCell
         gumbel_softmax             -                         nn.functional.gumbel_softmax
         identity                   Identity                  nn.Identity
         instance_norm              GroupNormalization(-1)    nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d
         lambda                     Lambda                    -
         layer_norm                 LayerNormalization        nn.LayerNorm
         lstm                       LSTM                      nn.LSTM
+        lstm_cell                  LSTMCell                  nn.LSTMCell
         masking                    Masking                   -
         max_pool1d                 MaxPooling1D              nn.MaxPool1d
         max_pool2d                 MaxPooling2D              nn.MaxPool2d
@@ -73,7 +75,9 @@ TABLE = {
         rotary_embedding           keras_hub RotaryEmbedding    -
         separable_conv2d           SeparableConv2D           -
         simple_rnn                 SimpleRNN                 nn.RNN
+        simple_rnn_cell            SimpleRNNCell             nn.RNNCell
         spatial_dropout            SpatialDropout1D, SpatialDropout2D, SpatialDropout3D    nn.Dropout1d, nn.Dropout2d, nn.Dropout3d
+        stacked_rnn_cells          StackedRNNCells           -
         subtract                   Subtract                  -
         time_distributed           TimeDistributed           -
         transformer_decoder_block  keras_hub TransformerDecoder    nn.TransformerDecoderLayer

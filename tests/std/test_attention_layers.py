@@ -84,6 +84,21 @@ def test_causal_attention_sees_nothing_that_follows():
     np.testing.assert_allclose(layer(x), attend(layer, x, x, x, np.tri(6, dtype=bool)), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_an_example_that_is_hidden_as_a_whole_gives_the_bias_and_finite_slopes(causal):
+    x = rng().standard_normal((2, 5, 8))
+    mask = np.array([[True] * 5, [False] * 5])
+    inputs, seen = mn.Input((5, 8), dtype="float64"), mn.Input((5,), dtype="bool")
+    layer = L.MultiHeadAttention(2, 4, causal=causal, rotary_base=100.0, bias_initializer="normal")
+    model = mn.Model([inputs, seen], layer(inputs, mask=seen))
+    y = model([x, mask])
+    np.testing.assert_allclose(y[0], layer(x[:1])[0], rtol=1e-10)
+    np.testing.assert_array_equal(y[1], np.tile(weights(layer)["output_bias"], (5, 1)))
+    trainer = mn.Trainer(model, "mse", "sgd")
+    trainer.step([x, mask], np.zeros_like(y))
+    assert all(np.isfinite(w).all() for w in weights(layer).values())
+
+
 def test_rotary_attention_depends_on_distances_only():
     x = rng().standard_normal((1, 4, 8))
     layer = L.MultiHeadAttention(2, 4, rotary_base=50.0)
