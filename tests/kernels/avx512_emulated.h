@@ -6,6 +6,8 @@
 #define MN_EMULATED_AVX512 1
 
 #define SIMDE_ENABLE_NATIVE_ALIASES
+#include <string.h>
+
 #include <immintrin.h>
 #include <simde/x86/avx512.h>
 
