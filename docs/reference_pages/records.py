@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from mathnet.plugin.registry import Registry
 from mathnet.study.signature import signature
 from mathnet.testing.trial import RowTrial
 from reference_pages.conventions import source
+from reference_pages.curves import CASES
 from reference_pages.docstring import Docstring, markdown
 from reference_pages.draws import example, shown_config
 from reference_pages.pictures import DRAWINGS, draw
@@ -167,6 +168,37 @@ def _activation(record: Record) -> list[str]:
     return lines
 
 
+def _loss(record: Record) -> list[str]:
+    case = CASES.get(record.key)
+    if case is None or np.ndim(case.fixed):
+        return []
+    measure = record.make()
+
+    def of(prediction: Any) -> Any:
+        one = mn.reshape(prediction, (1,))
+        found = measure(one, one * 0.0 + case.target)
+        return mn.sum(found[0] if isinstance(found, tuple) else found)
+
+    return _slope(of, f"Of one prediction x, {case.words}:", "l")
+
+
+def _regularizer(record: Record) -> list[str]:
+    penalty = record.make()
+    return _slope(
+        lambda w: mn.sum(penalty(mn.reshape(w, (1, 1)))), "Of one weight x, with the default settings:", "p"
+    )
+
+
+def _slope(f: Callable, words: str, letter: str) -> list[str]:
+    """A function and its derivative where they are elementary."""
+    found = mn.formula(f)
+    if max(map(len, found.latex_parts[:2])) > LONG or "matmul" in found.latex:
+        return []
+    named = zip((f"{letter}(x)", f"{letter}'(x)"), found.latex_parts)
+    rows = [rf"{name} &= {latex} \\[4pt]" for name, latex in named]
+    return [words, "", "```{math}", r"\begin{aligned}", *rows, r"\end{aligned}", "```", ""]
+
+
 def _layer(record: Record) -> list[str]:
     used = subject(record)
     rows = []
@@ -202,4 +234,10 @@ def _distribution(record: Record) -> list[str]:
     return [f"Of `{record.object.__name__}({shown_config(config)})`:", "", *table(("", "value"), rows), ""]
 
 
-_MATHEMATICS = {"activation": _activation, "layer": _layer, "distribution": _distribution}
+_MATHEMATICS = {
+    "activation": _activation,
+    "loss": _loss,
+    "regularizer": _regularizer,
+    "layer": _layer,
+    "distribution": _distribution,
+}

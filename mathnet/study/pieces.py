@@ -113,6 +113,8 @@ class _Reader:
             return arguments[0] if first else arguments[1]
         if name in _BY_CASES:
             return _BY_CASES[name](self, *arguments)
+        if name in _OF_ONE and all(t.size == 1 for t in (*node.inputs, *node.outputs)):
+            return arguments[0]
         if node.attrs.get("approximate") == "tanh":
             return _gelu_by_tanh(*arguments)
         rule = _RULES.get(name)
@@ -177,6 +179,10 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "equal": lambda a, b: a == b,
     "not_equal": lambda a, b: a != b,
 }
+#: Operations that leave a single element as it is.
+_OF_ONE = frozenset(
+    ("reshape", "squeeze", "expand_dims", "broadcast_to", "transpose", "sum", "mean", "max", "min")
+)
 _LOGICAL: dict[str, Callable[..., bool]] = {
     "logical_and": lambda a, b: bool(a and b),
     "logical_or": lambda a, b: bool(a or b),

@@ -70,6 +70,16 @@ def test_layers_say_shapes_and_weights(pages) -> None:
     assert "(batch, 4) | (batch, 3) | 15: kernel (4, 3), bias (3,)" in dense
 
 
+def test_activations_losses_and_penalties_have_derivatives(runtime, pages) -> None:
+    for record in all_records(runtime.registry):
+        if record.kind == "activation" and "axis" not in record.settings and not record.promises:
+            text = sections(pages["activations"])[records.anchor(record)]
+            assert "f'(x) &= " in text, record
+    assert "l'(x) &= 2 \\cdot x" in sections(pages["losses"])["loss-mse"]
+    assert "p'(x) &= \\frac{" in pages["regularizers"] or "p'(x) &= 0.02 \\cdot x" in pages["regularizers"]
+    assert "f'(3) = 1" in sections(pages["activations"])["activation-hard-swish"].replace("′", "'")
+
+
 def test_the_index_names_every_page(pages) -> None:
     index = (Path(reference_pages.__file__).parents[1] / "reference" / "index.md").read_text(encoding="utf-8")
     for page in pages:
