@@ -270,7 +270,8 @@ class Plan:
                 f"profile of plan {self.name!r}: {len(self.input_specs)} arrays are needed, {len(arrays)} were given"
             )
         outputs = [np.empty(s.shape, s.dtype) for s in self.output_specs]
-        saved = [(v, v.array.copy()) for v in self._variables]
+        writable = [v for v in self._variables if v.array.flags.writeable]
+        saved = [(v, v.array.copy()) for v in writable]
         try:
             seconds = self.program.profile([*inputs, *outputs], repeats)
         except runner.StatusError as error:

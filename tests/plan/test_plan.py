@@ -170,6 +170,12 @@ def test_profile_puts_variables_back():
     np.testing.assert_array_equal(a.array, before)
 
 
+def test_profile_of_weights_that_must_not_change():
+    (a,), (ta,) = variables((4,))
+    a.array.flags.writeable = False
+    assert "add" in str(compile_graph(Graph([], [ta + 1.0])).profile(repeats=2))
+
+
 def test_unknown_sizes_are_refused():
     x = input_tensor(Spec((Dim("n"), 3), F32), "x")
     with pytest.raises(GraphError, match=r"'x' is not known yet; bind"):
