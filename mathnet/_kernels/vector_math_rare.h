@@ -1,6 +1,7 @@
 /* Rarer elementary functions over vectors: exp2, log2, sinh, cosh, tan, arcsin, arccos, arctan, erfc, gaussian, normal_cdf.
 
-   As in vector_math.h: within 4 units in the last place over the whole domain, the special values of IEEE 754, no lane
+   As in vector_math.h: within 4 units in the last place over the whole domain (normal_cdf in double without
+   fused multiply-add: 4.5), the special values of IEEE 754, no lane
    depends on another.  The polynomials are Chebyshev interpolations in 50 digits, lowest power first. */
 #ifndef MN_VECTOR_MATH_RARE_H
 #define MN_VECTOR_MATH_RARE_H
@@ -158,7 +159,7 @@ MN_INLINE mn_vec v_gaussian(mn_vec x)
 }
 
 /* erfc(x) for x >= 0, from x, scaled = (1 + 2x)·MN_ERFC_SCALE and power = e^(-x^2).  The largest term of
-   power·(1 + rest) is added last, unrounded: so 4 units in the last place hold without fused multiply-add too. */
+   power·(1 + rest) is added last, unrounded, which spares one rounding. */
 MN_INLINE mn_vec v_erfc_tail(mn_vec x, mn_vec scaled, mn_vec power)
 {
     mn_vec rest = v_polynomial((x - 4) / (x + 4), mn_erfc_rest);

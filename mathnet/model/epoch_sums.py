@@ -18,6 +18,8 @@ from mathnet.model.ratio import Ratio
 from mathnet.model.slots import slot
 from mathnet.store import Variable, allocate
 
+NO_EPOCH = -1  # of sums that belong to no epoch
+
 
 class EpochSums:
     """Running sums as slots: numerators and denominators of losses, sums of metrics, penalties, steps.

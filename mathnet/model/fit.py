@@ -11,7 +11,7 @@ import numpy as np
 
 from mathnet.errors import ArgumentError, DataError
 from mathnet.model.class_weight import class_weights
-from mathnet.model.epoch_sums import without_value
+from mathnet.model.epoch_sums import NO_EPOCH, without_value
 from mathnet.model.feeding import Batches, Rows, weighted_by_class
 from mathnet.model.history import History
 from mathnet.model.predict import check_batch_size
@@ -83,13 +83,28 @@ def fit(
         with blamed(callback, "restore"):
             callback.restore(state)
     trainer.callback_state = []
-    trainer.stop_training = False
+    trainer.stop_training, trainer.interrupted = False, True
     trainer.steps_per_epoch = source.steps_per_epoch
+
+    def report(epoch: int) -> None:
+        logs = _figures(trainer, epoch, validation, validation_freq, max(batch_size, 256))
+        for name, value in logs.items():
+            trainer.history.setdefault(name, []).append(value)
+        if trainer.order.epoch != epoch:
+            trainer.summed_epoch = NO_EPOCH
+        for callback in sorted(listed, key=lambda c: bool(c.last)):
+            with blamed(callback, "on_epoch_end"):
+                callback.on_epoch_end(trainer, epoch, logs)
+
     try:
         for callback in listed:
             with blamed(callback, "on_train_begin"):
                 callback.on_train_begin(trainer)
+        if trainer.summed_epoch not in (NO_EPOCH, trainer.order.epoch):  # interrupted behind its last step
+            report(trainer.summed_epoch)
         for _ in range(epochs):
+            if trainer.stop_training:
+                break
             epoch = trainer.order.epoch
             if trainer.summed_epoch != epoch:
                 trainer.sums.clear()
@@ -98,29 +113,31 @@ def fit(
                 with blamed(callback, "on_epoch_begin"):
                     callback.on_epoch_begin(trainer, epoch)
             _run_epoch(trainer, source, listed)
-            losses, metrics, penalty = trainer.sums.numbers()
-            penalized = bool(trainer.objective.penalties) or penalty != 0.0
-            logs = trainer.objective.report(losses, metrics, penalty if penalized else None)
-            trainer.validated = validation is not None and (epoch + 1) % validation_freq == 0
-            if validation is not None:
-                found = (
-                    trainer.evaluator.over_all(validation, max(batch_size, 256))
-                    if trainer.validated
-                    else {name: without_value(value) for name, value in logs.items()}
-                )
-                logs.update({f"val_{name}": value for name, value in found.items()})
-            for name, value in logs.items():
-                trainer.history.setdefault(name, []).append(value)
-            for callback in sorted(listed, key=lambda c: bool(c.last)):
-                with blamed(callback, "on_epoch_end"):
-                    callback.on_epoch_end(trainer, epoch, logs)
-            if trainer.stop_training:
-                break
+            report(epoch)
+        trainer.interrupted = False
     finally:
         for callback in listed:
             with blamed(callback, "on_train_end"):
                 callback.on_train_end(trainer)
     return trainer.history
+
+
+def _figures(
+    trainer: Trainer, epoch: int, validation: list | None, validation_freq: int, batch_size: int
+) -> dict[str, Any]:
+    """What the history gets of an epoch whose steps are done."""
+    losses, metrics, penalty = trainer.sums.numbers()
+    penalized = bool(trainer.objective.penalties) or penalty != 0.0
+    logs = trainer.objective.report(losses, metrics, penalty if penalized else None)
+    trainer.validated = validation is not None and (epoch + 1) % validation_freq == 0
+    if validation is not None:
+        found = (
+            trainer.evaluator.over_all(validation, batch_size)
+            if trainer.validated
+            else {name: without_value(value) for name, value in logs.items()}
+        )
+        logs.update({f"val_{name}": value for name, value in found.items()})
+    return logs
 
 
 def _run_epoch(trainer: Trainer, source: Rows | Batches, callbacks: Sequence[Callback]) -> None:

@@ -22,7 +22,7 @@ from mathnet.model.calls import BoundCall, Recent
 from mathnet.model.clipping import Clipping
 from mathnet.model.definition import Definition, defined
 from mathnet.model.driven import Driven, DrivenCall, drives
-from mathnet.model.epoch_sums import EpochSums
+from mathnet.model.epoch_sums import NO_EPOCH, EpochSums
 from mathnet.model.evaluate import Evaluator
 from mathnet.model.gradient_norms import GradientNorms
 from mathnet.model.history import History
@@ -127,13 +127,14 @@ class Trainer:
         self.scheduled = Scheduled(schedules, self.hyper)
         self.step_slot = slot("step")
         self.sums = EpochSums(len(self.objective.loss_weights), self.objective.metrics)
-        self.summed_epoch = -1  # the epoch that the sums belong to
+        self.summed_epoch = NO_EPOCH  # the epoch that the sums belong to, until it is in the history
         self.order = Order(self.seed)
         self.history = History()
         self.callbacks: list[Any] = []
         self.callback_state: list[dict[str, Any]] = []  # restored, for callbacks that fit is given later
         self.gradient_norms: GradientNorms | None = None  # kept from watch_gradients on
         self.stop_training = False
+        self.interrupted = False  # fit has ended, or is ending, by an exception
         self.validated = False  # whether fit evaluated validation data in the latest epoch
         self.steps_per_epoch: int | None = None
         self.evaluator = Evaluator(model, self.objective)

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mathnet.errors import ShapeError
+from mathnet.graph.dim import show_shape
 from mathnet.graph.dtypes import UINT8
 from mathnet.graph.op import Op, batched, count, register
 from mathnet.graph.tensor import Node, Spec, Tensor
@@ -32,6 +34,10 @@ class Pooling(Op):
     """Common parts: x (N, C, H, W) → y (N, C, H', W')."""
 
     def infer(self, x: Spec, kernel: Pair, stride: Pair, padding: Padding, **attrs: Any) -> Spec:  # type: ignore[override]
+        if 0 in x.shape[2:]:
+            raise ShapeError(
+                f"{self.name}: x has shape {show_shape(x.shape)}, an empty picture, of which no window holds an element"
+            )
         return Spec((*x.shape[:2], *out_size(self.name, x.shape[2:], kernel, stride, padding)), x.dtype)
 
     def batch(self, n: Any, inputs: Sequence[Tensor], mapped: Sequence[bool], **attrs: Any) -> Tensor:  # type: ignore[override]

@@ -32,7 +32,7 @@ class Callback:
         """Before the first epoch."""
 
     def on_train_end(self, trainer: Any) -> None:
-        """After the last epoch, also when training was stopped or interrupted."""
+        """After the last epoch, also when training was stopped, or ended by an exception: then ``trainer.interrupted`` is true."""
 
     def on_epoch_begin(self, trainer: Any, epoch: int) -> None:
         """Before the first step of an epoch; epochs count from 0."""

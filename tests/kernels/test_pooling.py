@@ -184,7 +184,15 @@ def test_planes_are_cut_and_keep_their_bits(isa, real):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"pad_top": 3}, {"kh": 16, "kw": 16}, {"stride_w": 0}, {"out_h": 9}, {"planes": -1}]
+    "wrong",
+    [
+        {"pad_top": 3},
+        {"kh": 16, "kw": 16},
+        {"stride_w": 0},
+        {"out_h": 9},
+        {"planes": -1},
+        {"h": 0, "pad_top": 2, "pad_bottom": 2},
+    ],
 )
 def test_windows_without_elements_and_too_large_ones_are_rejected(wrong):
     kernel = kernels.kernel("max_pool2d_forward", "float32")

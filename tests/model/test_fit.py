@@ -254,6 +254,46 @@ def test_an_interrupt_ends_fit_with_valid_weights(watched):
     assert np.isfinite(trainer.step(X, LABELS))
 
 
+@pytest.mark.parametrize("at", [3, 5, 7])  # two steps an epoch: each of these ends one
+def test_an_interrupt_behind_the_last_step_of_an_epoch_loses_nothing(tmp_path, at):
+    class Interrupt(mn.Callback):
+        def on_step_end(self, trainer, step, loss):
+            if step == at:
+                raise KeyboardInterrupt
+
+    def trainer_of():
+        mn.seed(1)
+        return mn.Trainer(build(), "cross_entropy", "adam", metrics=["accuracy"], seed=2)
+
+    def callbacks():
+        return [
+            mn.callbacks.Plateau("loss", patience=1, threshold=0.5),
+            mn.callbacks.EarlyStopping("loss", patience=9),
+        ]
+
+    def options(more=()):
+        return {
+            "batch_size": -(-len(X) // 2),
+            "validation_data": (X, LABELS),
+            "callbacks": [*callbacks(), *more],
+        }
+
+    whole = trainer_of()
+    whole.fit(X, LABELS, epochs=5, **options())
+    part = trainer_of()
+    with pytest.raises(KeyboardInterrupt):
+        part.fit(X, LABELS, epochs=5, **options([Interrupt()]))
+    assert part.interrupted
+    part.save(tmp_path / "run.ckpt")
+    again = trainer_of()
+    again.restore(tmp_path / "run.ckpt")
+    again.fit(X, LABELS, epochs=5 - again.epoch, **options())
+    assert not again.interrupted and dict(again.history) == dict(whole.history)
+    assert again.hyper["learning_rate"] == whole.hyper["learning_rate"]
+    for name, value in whole.model.parameters.items():
+        np.testing.assert_array_equal(again.model.parameters[name], value)
+
+
 # ---- whole trainings --------------------------------------------------------------------------------------------------------------
 
 

@@ -156,3 +156,10 @@ def test_an_infinite_element_reaches_its_own_windows_only():
 def test_bad_operands_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("pool", [mn.max_pool2d, mn.avg_pool2d])
+@pytest.mark.parametrize("size", [(0, 3), (3, 0)])
+def test_an_empty_picture_is_refused(pool, size):
+    with pytest.raises(mn.ShapeError, match="an empty picture"):
+        pool(np.zeros((1, 1, *size)), 3, stride=1, padding=2)

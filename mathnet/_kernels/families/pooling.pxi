@@ -52,6 +52,7 @@ cdef void pool_sizes(const pool_t *d, mn_sizes *out) noexcept nogil:
         d.planes >= 0 and d.h >= 0 and d.w >= 0 and d.out_h >= 0 and d.out_w >= 0 and d.kh > 0 and d.kw > 0
         and d.stride_h > 0 and d.stride_w > 0 and d.pad_bottom >= 0 and d.pad_right >= 0
         and 0 <= d.pad_top < d.kh and 0 <= d.pad_left < d.kw
+        and (d.h > 0 and d.w > 0 or d.planes * d.out_h * d.out_w == 0)
         and (d.out_h - 1) * d.stride_h < d.h + d.pad_top and (d.out_w - 1) * d.stride_w < d.w + d.pad_left)
     cdef double outputs = <double>(d.planes * d.out_h * d.out_w)
     out.chunks = chunk_count(d.planes, planes_per_chunk(d)) if valid else -1

@@ -20,7 +20,7 @@ class EarlyStopping(mn.Callback):
     min_delta: what counts as an improvement.
     mode: "min", "max", or "auto": what a metric says of itself (accuracy, f1, auc: max), min for losses; of a metric that says nothing
         max when its name ends with "accuracy", else min.
-    restore_best: whether the model gets back the weights of its best epoch when training ends.
+    restore_best: whether the model gets back the weights of its best epoch when training ends (not when it is interrupted).
 
     >>> import mathnet as mn
     >>> stop = mn.callbacks.EarlyStopping(patience=3)
@@ -67,6 +67,8 @@ class EarlyStopping(mn.Callback):
             trainer.stop_training = True
 
     def on_train_end(self, trainer: Any) -> None:
+        if getattr(trainer, "interrupted", False):  # its weights are those of the last step, from where it may go on
+            return
         live = _weights(trainer.model)
         for key, array in self._weights.items():
             live[key][...] = array

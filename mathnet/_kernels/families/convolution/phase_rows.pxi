@@ -45,7 +45,7 @@ cdef inline int64_t split_pairs(const real *x, int64_t size, real fill, real *ev
                                 int64_t room) noexcept nogil:
     """Copies x[0], x[2], … and x[1], x[3], … by whole vectors while there is room; returns how many elements have been copied."""
     cdef int64_t i = 0
-    cdef real[128] pairs
+    cdef real[64] pairs
     cdef vec even, odd
     while 2 * (i + VL) <= size and i + VL <= room:
         v_load_pairs(x + 2 * i, &even, &odd)
