@@ -48,6 +48,12 @@ def decisions(name: str, y_pred: Any, y_true: Any, cut: float) -> tuple[Any, Any
     return mn.argmax(y_pred, axis=axis), class_indices(name, y_pred, y_true, axis), y_pred.shape[axis]
 
 
+def answered(name: str, y_pred: Any, y_true: Any) -> Any:
+    """Where no score is NaN: one that is chooses nothing.  Of the shape of the decisions."""
+    highest = y_pred if is_binary(y_pred, y_true) else mn.max(y_pred, axis=class_axis(name, y_pred, y_true))
+    return mn.logical_not(mn.isnan(highest))
+
+
 def cut_of(name: str, threshold: Any, from_logits: bool) -> float:
     """The score above which the answer is yes: of logits the one whose sigmoid is the threshold."""
     if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or math.isnan(threshold):

@@ -3,7 +3,7 @@
 from typing import Any
 
 import mathnet as mn
-from mathnet_std.labels import class_axis, class_indices, cut_of, decisions
+from mathnet_std.labels import answered, class_axis, class_indices, cut_of, decisions
 from mathnet_std.losses import aligned, per_example
 
 
@@ -13,13 +13,15 @@ def accuracy(y_pred: Any, y_true: Any) -> Any:
 
     Scores (N, …, C) with C > 1: the class of the highest score against class indices (N, …) or probabilities (N, …, C), as in the loss
     cross_entropy; (N, C, …) with indices (N, …) too.  Scores (N,) or (N, 1): logits of one class, positive for 1, against labels 0 and 1.
+    NaN is no answer, hence never right.
 
     >>> import numpy as np, mathnet as mn
     >>> mn.metrics.Accuracy()(np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([1, 1]))
     array([1., 0.])
     """
     predicted, right, _ = decisions("accuracy", y_pred, y_true, 0.0)
-    return per_example(mn.where(mn.equal(predicted, right), 1.0, 0.0))
+    hits = mn.logical_and(mn.equal(predicted, right), answered("accuracy", y_pred, y_true))
+    return per_example(mn.where(hits, 1.0, 0.0))
 
 
 @mn.metric("binary_accuracy", direction="max")
@@ -35,7 +37,8 @@ def binary_accuracy(y_pred: Any, y_true: Any, threshold: float = 0.5, from_logit
     """
     predicted = y_pred > cut_of("binary_accuracy", threshold, from_logits)
     right = aligned("binary_accuracy", y_pred, y_true) > 0.5
-    return per_example(mn.where(mn.equal(predicted, right), 1.0, 0.0))
+    hits = mn.logical_and(mn.equal(predicted, right), mn.logical_not(mn.isnan(y_pred)))
+    return per_example(mn.where(hits, 1.0, 0.0))
 
 
 @mn.metric("top_k_accuracy", direction="max")

@@ -248,3 +248,14 @@ def test_bad_settings_are_refused(make, message):
 def test_bad_data_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_score_that_is_nan_is_no_right_answer():
+    nan = np.nan
+    scores, labels = np.array([[nan, 1.0, 2.0], [0.0, 1.0, 2.0]]), np.array([0, 2])
+    np.testing.assert_array_equal(mn.metrics.Accuracy()(scores, labels), [0.0, 1.0])
+    np.testing.assert_array_equal(
+        mn.metrics.Accuracy()(np.array([nan, 1.0, -1.0]), np.array([0, 1, 0])), [0, 1, 1]
+    )
+    binary = mn.metrics.BinaryAccuracy()(np.array([[nan, 1.0], [-1.0, 2.0]]), np.array([[0, 1], [0, 1]]))
+    np.testing.assert_array_equal(binary, [0.5, 1.0])

@@ -67,8 +67,8 @@ class EarlyStopping(mn.Callback):
             trainer.stop_training = True
 
     def on_train_end(self, trainer: Any) -> None:
-        if getattr(trainer, "interrupted", False):  # its weights are those of the last step, from where it may go on
-            return
+        if getattr(trainer, "interrupted", False):
+            return  # the weights stay those of the last step, from where it may go on
         live = _weights(trainer.model)
         for key, array in self._weights.items():
             live[key][...] = array
