@@ -27,6 +27,7 @@ held; everything that runs kernels neither needs it nor allocates.
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject, PyTypeObject
+from cpython.pycapsule cimport PyCapsule_New
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport free
@@ -93,5 +94,6 @@ include "execution/interpret.pxi"
 include "execution/program.pxi"
 include "execution/build.pxi"
 include "execution/arguments.pxi"
+include "execution/results.pxi"
 include "execution/call.pxi"
 include "execution/steps.pxi"

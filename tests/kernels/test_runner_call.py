@@ -440,3 +440,54 @@ def test_negative_bounds_are_refused(value):
         WorkspacePool(value)
     with pytest.raises(ValueError, match="0 or more"):
         WorkspacePool(0).max_idle_bytes = value
+
+
+def add_large(kernels, n=1 << 18):
+    return add_call(kernels, n), np.arange(n, dtype=np.float32), np.ones(n, dtype=np.float32)
+
+
+def test_the_memory_of_a_dead_large_result_is_used_again(kernels):
+    call, x, y = add_large(kernels)
+    kept = call(x, y)
+    dead = call(x, x)
+    address = dead.ctypes.data
+    assert address % 64 == 0 and dead.flags.owndata
+    del dead
+    again = call(y, y)
+    assert again.ctypes.data == address
+    np.testing.assert_array_equal(again, y + y)
+    np.testing.assert_array_equal(kept, x + y)
+
+
+def test_a_large_result_can_be_resized(kernels):
+    call, x, y = add_large(kernels)
+    result = call(x, y)
+    result.resize(x.size // 2, refcheck=False)
+    np.testing.assert_array_equal(result, (x + y)[: x.size // 2])
+    result.resize(4 * x.size, refcheck=False)
+    np.testing.assert_array_equal(result[: x.size // 2], (x + y)[: x.size // 2])
+    assert not result[x.size // 2 :].any()
+    del result
+    np.testing.assert_array_equal(call(x, y), x + y)
+
+
+def test_many_large_results_live_and_die(kernels):
+    call, x, y = add_large(kernels)
+    results = [call(x, y) for _ in range(100)]
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        more = [call(x, y) for _ in range(10)]
+        assert (
+            tracemalloc.get_traced_memory()[0] - before > 10 * x.nbytes
+        )  # results are seen like other arrays
+        del more
+        assert tracemalloc.get_traced_memory()[0] - before < x.nbytes
+    finally:
+        tracemalloc.stop()
+    addresses = {result.ctypes.data for result in results}
+    assert len(addresses) == 100
+    del results
+    again = [call(x, y) for _ in range(100)]
+    assert len(addresses & {result.ctypes.data for result in again}) >= 16
+    np.testing.assert_array_equal(again[-1], x + y)

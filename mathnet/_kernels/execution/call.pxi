@@ -178,7 +178,9 @@ cdef class Call:
                 for i in range(self.n_inputs, self.n_inputs + self.n_outputs):
                     argument = &self.arguments[i]
                     if argument.axes:
-                        result = empty_array(argument)
+                        result = empty_array(
+                            <cnp.dtype><object>argument.dtype, argument.axes, argument.shape, argument.nbytes
+                        )
                         data = <char *>cnp.PyArray_DATA(<cnp.ndarray>result)
                         point(workspace.frame, argument.external, data)
                     else:
@@ -244,11 +246,3 @@ mn_use_vectorcall(<PyTypeObject *>Call, entry_offset())
 
 cdef extern from "numpy/arrayobject.h":
     object PyArray_Scalar(void *data, cnp.dtype dtype, object base)
-
-
-cdef inline cnp.ndarray empty_array(Argument *argument):
-    cdef cnp.dtype dtype = <cnp.dtype><object>argument.dtype
-    Py_INCREF(dtype)  # PyArray_NewFromDescr takes a reference of its own
-    return PyArray_NewFromDescr(
-        <PyTypeObject *>cnp.ndarray, dtype, argument.axes, argument.shape, NULL, NULL, 0, NULL
-    )

@@ -1,8 +1,32 @@
 # The memory of runs: arena, operand pointers, scratch per worker, staged inputs.  Recycled, bounded, borrowed
 # under the GIL.
 
+cdef extern from *:
+    """
+    #if defined(__linux__)
+    #include <sys/mman.h>
+    #endif
+
+    /* Asks for huge pages for the whole ones in a block: fewer faults, and fewer misses of the translation buffers. */
+    static void mn_use_huge_pages(char *memory, size_t nbytes)
+    {
+    #if defined(__linux__) && defined(MADV_HUGEPAGE)
+        const uintptr_t page = 4096, begin = ((uintptr_t)memory + page - 1) / page * page;
+        const uintptr_t end = ((uintptr_t)memory + nbytes) / page * page;
+        if (end > begin)
+            madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* only advice: a failure costs nothing */
+    #else
+        (void)memory, (void)nbytes;
+    #endif
+    }
+    """
+    void mn_use_huge_pages(char *memory, size_t nbytes) nogil
+
 cdef extern from "stdlib.h" nogil:
     int posix_memalign(void **memory, size_t alignment, size_t nbytes)
+
+cdef enum:
+    HUGE_BYTES = 1 << 22        # of a block: from here on huge pages waste little
 
 # Counts bind_external calls in the process: a workspace resolved at an older count resolves its pointers
 # anew.
@@ -24,6 +48,8 @@ cdef class Block:
         if posix_memalign(&memory, ALIGNMENT, max(nbytes, ALIGNMENT)):
             raise MemoryError(f"no memory for {nbytes:,} bytes")
         self.data = <char *>memory
+        if nbytes >= HUGE_BYTES:
+            mn_use_huge_pages(self.data, nbytes)
 
     def __dealloc__(self):
         free(self.data)
