@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mathnet.errors import require_function
 from mathnet.functions import TracedCall
 from mathnet.ops.branch import cond as cond_of_tensors
 from mathnet.ops.while_loop import while_loop as loop_of_tensors
@@ -25,6 +26,9 @@ def cond(predicate: Any, true_function: Callable, false_function: Callable, *ope
     >>> float(root(4.0)), float(mn.grad(root)(4.0)), float(mn.grad(root)(-1.0))
     (2.0, 0.25, 0.0)
     """
+
+    for name, side in (("true_function", true_function), ("false_function", false_function)):
+        require_function(f"cond: {name}", side, "; mn.where chooses between values")
 
     def build(predicate: Any, operands: Any) -> Any:
         return cond_of_tensors(predicate, true_function, false_function, operands)
@@ -48,6 +52,9 @@ def while_loop(condition: Callable, body: Callable, init: Any, max_steps: int | 
     >>> float(halve(12.0)), float(mn.grad(halve)(12.0))
     (0.75, 0.0625)
     """
+
+    require_function("while_loop: condition", condition)
+    require_function("while_loop: body", body)
 
     def build(init: Any) -> Any:
         return loop_of_tensors(condition, body, init, max_steps)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mathnet.errors import ArgumentError, DTypeError, GradientError, ShapeError
+from mathnet.errors import ArgumentError, DTypeError, GradientError, ShapeError, require_function
 from mathnet.functions import TracedCall, run
 from mathnet.graph.dim import Dim, product, show_shape
 from mathnet.graph.dtypes import is_float
@@ -167,6 +167,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     """
     if not primals:
         raise ArgumentError("vjp: at least one primal is needed: value, pullback = vjp(f, x)")
+    require_function("vjp: f", f)
     leaves, structure = flatten(primals)
     primals = unflatten(structure, [leaf.copy() if isinstance(leaf, np.ndarray) else leaf for leaf in leaves])
     call = TracedCall(f, primals, {}, "vjp")
@@ -199,6 +200,7 @@ def jvp(f: Callable, primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     >>> tangent
     array([ 2., 40.])
     """
+    require_function("jvp: f", f)
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, (tuple, list)):
             raise ArgumentError(
@@ -232,6 +234,7 @@ def linearize(f: Callable, *primals: Any) -> tuple[Any, Callable]:
     """
     if not primals:
         raise ArgumentError("linearize: at least one primal is needed: value, pushforward = linearize(f, x)")
+    require_function("linearize: f", f)
     leaves, structure = flatten(primals)
     held = unflatten(structure, [leaf.copy() if isinstance(leaf, np.ndarray) else leaf for leaf in leaves])
 
@@ -379,6 +382,8 @@ def custom_vjp(f: Callable, vjp: Callable, jvp: Callable | None = None) -> Calla
     >>> float(mn.grad(lambda x: 5.0 * clipped(x))(2.0))
     1.0
     """
+    for argument, function in (("f", f), ("vjp", vjp), *([] if jvp is None else [("jvp", jvp)])):
+        require_function(f"custom_vjp: {argument}", function)
     name = getattr(f, "__name__", type(f).__name__)
 
     def build(*args: Any, **settings: Any) -> Any:
@@ -476,6 +481,8 @@ def scan(
     (6.0, [1.0, 3.0, 6.0])
     """
 
+    require_function("scan: f", f)
+
     def build(init: Any, xs: Any) -> tuple[Any, Any]:
         return scan_tensors(f, init, xs, axis, length, reverse)
 
@@ -487,6 +494,7 @@ def scan(
 
 def _transformed(build: Callable, f: Callable, name: str) -> Callable:
     """``build``, a function on tensors, for arrays and tensors; it keeps the name and text of ``f``."""
+    require_function(f"{name}: f", f, f"; give the function itself, not its value: mn.{name}(f)(x)")
 
     def call(*args: Any, **kwargs: Any) -> Any:
         return run(build, args, kwargs, name)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mathnet.errors import ArgumentError, DTypeError, ShapeError
+from mathnet.errors import ArgumentError, DTypeError, ShapeError, require_function
 from mathnet.functions import TracedCall
 from mathnet.graph.dtypes import is_float
 from mathnet.graph.graph import Graph
@@ -38,6 +38,7 @@ def fixed_point(
     >>> float(root(9.0)), round(float(mn.grad(root)(9.0)), 9)
     (3.0, 0.166666667)
     """
+    require_function("fixed_point: f", f)
     tolerance, max_steps = _checked("fixed_point", tolerance, max_steps)
 
     def build(init: Any, parameters: Any) -> Any:
@@ -80,6 +81,7 @@ def linear_solve(
     >>> mn.linear_solve(lambda x: 2.0 * x + mn.roll(x, 1), np.array([4.0, 5.0])).round(9)
     array([1., 2.])
     """
+    require_function("linear_solve: operator", operator, "; mn.linalg.solve takes a matrix")
     if method not in METHODS:
         raise ArgumentError(f"linear_solve: method={method!r}, but it must be one of {', '.join(METHODS)}")
     tolerance, limit = _checked("linear_solve", tolerance, 1 if max_steps is None else max_steps)

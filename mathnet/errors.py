@@ -66,6 +66,12 @@ class TrainingWarning(UserWarning):
     """A training goes on, but something is wrong with it, such as gradients that vanish."""
 
 
+def require_function(argument: str, value: object, instead: str = "") -> None:
+    """Raises ArgumentError when ``value`` cannot be called; ``instead`` says what to use for such a value."""
+    if not callable(value):
+        raise ArgumentError(f"{argument} must be a function, not {type(value).__name__}{instead}")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`` (did you mean 'x'?)`` for the names in ``known`` nearest to ``name``, or an empty string."""
     found = difflib.get_close_matches(str(name), [str(k) for k in known], n=3, cutoff=0.55)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from mathnet.derivatives import jacobian
-from mathnet.errors import ArgumentError, ShapeError
+from mathnet.errors import ArgumentError, ShapeError, require_function
+from mathnet.graph.tree import map_leaves
 
 METHODS = ("reparameterised", "score")
 
@@ -24,7 +25,7 @@ class Estimate:
     @property
     def standard_error(self) -> Any:
         """√variance."""
-        return _each(np.sqrt, self.variance)
+        return map_leaves(np.sqrt, self.variance)
 
 
 def expectation(
@@ -37,8 +38,14 @@ def expectation(
     >>> bool(abs(found.value - 1.0) < 4 * found.standard_error)
     True
     """
-    values = np.asarray(f(distribution.sample((_count(samples),), seed=seed)))
-    return Estimate(values.mean(0), values.var(0, ddof=1) / len(values))
+    require_function("expectation: f", f)
+    count = _count(samples)
+    values = np.asarray(f(_drawn("expectation", distribution, count, seed)))
+    if values.shape[:1] != (count,):
+        raise ShapeError(
+            f"expectation: f must return one value per draw, ({count}, …), not an array of shape {values.shape}"
+        )
+    return Estimate(values.mean(0), values.var(0, ddof=1) / count)
 
 
 def expectation_gradient(
@@ -68,16 +75,32 @@ def expectation_gradient(
         raise ArgumentError(
             f"expectation_gradient: method must be 'reparameterised' or 'score', not {method!r}"
         )
-    count = _count(samples)
+    name, count = "expectation_gradient", _count(samples)
+    require_function(f"{name}: f", f)
+    require_function(f"{name}: make", make)
     if method == "score":
-        x = np.asarray(make(parameters).sample((count,), seed=seed))
-        values = np.asarray(f(x), np.float64)
-        rest = (values.sum() - values) / (count - 1) if baseline else 0.0
-        scale = _numbers(values, count) - rest
-        rows = jacobian(lambda p: scale * make(p).log_prob(x))(parameters)
+        x = np.asarray(_drawn(name, make(parameters), count, seed))
+        values = _numbers(np.asarray(f(x), np.float64), count, "f must return one number per draw")
+        scale = values - ((values.sum() - values) / (count - 1) if baseline else 0.0)
+        density = "the density must be one number per draw (sum log_prob over the others)"
+        rows = jacobian(lambda p: scale * _numbers(make(p).log_prob(x), count, density))(parameters)
     else:
-        rows = jacobian(lambda p: _numbers(f(make(p).rsample((count,), seed=seed)), count))(parameters)
-    return Estimate(_each(lambda r: r.mean(0), rows), _each(lambda r: r.var(0, ddof=1) / count, rows))
+        rows = jacobian(
+            lambda p: _numbers(
+                f(_drawn(name, make(p), count, seed, "rsample")), count, "f must return one number per draw"
+            )
+        )(parameters)
+    return Estimate(
+        map_leaves(lambda r: r.mean(0), rows), map_leaves(lambda r: r.var(0, ddof=1) / count, rows)
+    )
+
+
+def _drawn(name: str, distribution: Any, count: int, seed: int | None, method: str = "sample") -> Any:
+    if not callable(getattr(distribution, method, None)):
+        raise ArgumentError(
+            f"{name}: a distribution with {method}() is needed, such as mn.distributions.Normal(0.0, 1.0), not {distribution!r}"
+        )
+    return getattr(distribution, method)((count,), seed=seed)
 
 
 def _count(samples: Any) -> int:
@@ -86,17 +109,8 @@ def _count(samples: Any) -> int:
     return int(samples)
 
 
-def _numbers(values: Any, count: int) -> Any:
-    if tuple(values.shape) != (count,):
-        raise ShapeError(
-            f"expectation_gradient: f must return one number per draw, ({count},), not {tuple(values.shape)}"
-        )
+def _numbers(values: Any, count: int, wanted: str) -> Any:
+    shape = tuple(getattr(values, "shape", ()))
+    if shape != (count,):
+        raise ShapeError(f"expectation_gradient: {wanted}, ({count},), not an array of shape {shape}")
     return values
-
-
-def _each(f: Callable[[np.ndarray], Any], nest: Any) -> Any:
-    if isinstance(nest, dict):
-        return {key: _each(f, value) for key, value in nest.items()}
-    if isinstance(nest, (list, tuple)):
-        return type(nest)(_each(f, value) for value in nest)
-    return f(np.asarray(nest))

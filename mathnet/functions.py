@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from mathnet._kernels.runner import StatusError
-from mathnet.errors import DTypeError
+from mathnet.errors import DTypeError, require_function
 from mathnet.graph.dim import Dim
 from mathnet.graph.dtypes import FLOAT64, graph_dtype
 from mathnet.graph.graph import Graph, Rewriter
@@ -227,6 +227,20 @@ def _operand(value: Any) -> Any:
     return value
 
 
+def _settings(function: Callable) -> frozenset[Any]:
+    """Places and names of the parameters that are declared as floats: they take numbers, the others operands."""
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    declared = function.__annotations__
+    return frozenset(x for k, n in enumerate(names) if "float" in str(declared.get(n)) for x in (k, n))
+
+
+def _plain(value: Any) -> Any:
+    """A setting with NumPy's floats as Python's: a number of the program, not an operand."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(_plain, value))
+    return float(value) if isinstance(value, np.floating) else value
+
+
 def apply(function: Callable) -> Callable:
     """The public side of a graph function: arrays give arrays at once, any Tensor among the arguments gives a node.
 
@@ -234,6 +248,7 @@ def apply(function: Callable) -> Callable:
     more than ``ARRAY_CACHE`` is dropped.
     """
     name = function.__name__.rstrip("_")
+    settings = _settings(function)
     default: OrderedDict[tuple, Any] | None = (
         None  # the entries of the default Runtime, which lives as long as the process
     )
@@ -259,10 +274,13 @@ def apply(function: Callable) -> Callable:
 
     def general(*args: Any, **kwargs: Any) -> Any:
         nonlocal hot
+        if settings:
+            args = tuple([_plain(a) if k in settings else a for k, a in enumerate(args)])
+            kwargs = {k: _plain(a) if k in settings else a for k, a in kwargs.items()}
         key: list[Any] = list(kwargs)
         arrays: list[Any] = []
         for position, value in enumerate((*args, *kwargs.values())):
-            found = _signature(value, position == 0, key, arrays)
+            found = _signature(value, position == 0 and 0 not in settings, key, arrays)
             if found is not None:
                 return function(*args, **kwargs) if found is Tensor else unusual(*args, **kwargs)
         full = tuple(key)
@@ -282,14 +300,14 @@ def apply(function: Callable) -> Callable:
 
     def unusual(*args: Any, **kwargs: Any) -> Any:
         """Arguments that are rare in calls: lists of floats, other libraries' arrays, slices, element types, functions."""
-        args = tuple([_operand(a) for a in args])
+        args = tuple([a if k in settings else _operand(a) for k, a in enumerate(args)])
         leaves, structure = flatten((args, kwargs))
         if any(is_symbolic(leaf) or isinstance(leaf, Dim) for leaf in leaves):
             return function(*args, **kwargs)
         key: list[Any] = [structure]
         arrays: list[Any] = []
         for position, leaf in enumerate(leaves):
-            if is_array(leaf) or (position == 0 and type(leaf) is float):
+            if is_array(leaf) or (position == 0 and type(leaf) is float and 0 not in settings):
                 array = prepare(leaf, name)
                 key.append((type(leaf) is np.ndarray, array.dtype, array.shape))
                 arrays.append(array)
@@ -331,8 +349,9 @@ class _ArrayCall:
         self.name = name
         inputs: list[Tensor] = []
         given = []
+        number = 0 in _settings(function)
         for position, leaf in enumerate(leaves):
-            if is_array(leaf) or (position == 0 and type(leaf) is float):
+            if is_array(leaf) or (position == 0 and type(leaf) is float and not number):
                 inputs.append(_input(leaf, prepare(leaf, name)))
                 leaf = inputs[-1]
             given.append(leaf)
@@ -379,6 +398,7 @@ def function(f: Callable) -> Function:
     >>> float(fast(np.array([1.0, 2.0])))
     5.0
     """
+    require_function("function: f", f)
     return Function(f)
 
 

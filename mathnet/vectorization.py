@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mathnet.errors import ArgumentError, ShapeError
+from mathnet.errors import ArgumentError, ShapeError, require_function
 from mathnet.functions import run
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.dtypes import FLOAT64, is_float
@@ -41,6 +41,8 @@ def vmap(f: Callable, in_axes: Axes = 0, out_axes: Axes = 0) -> Callable:
     array([21., 43.])
     """
 
+    require_function("vmap: f", f)
+
     def build(*args: Any) -> Any:
         leaves, structure = flatten(args)
         axes = _axes_of(args, in_axes)
@@ -70,9 +72,7 @@ def vmap(f: Callable, in_axes: Axes = 0, out_axes: Axes = 0) -> Callable:
         outputs, shape = _traced(f, unflatten(structure, inside), examples, values, n)
         ends = _axes_of(unflatten(shape, list(range(len(outputs)))), out_axes, results=True)
         moved = [
-            t
-            if axis in (0, None)
-            else FUNCTIONS["moveaxis"](t, 0, normalize_axis("vmap: out_axes", axis, t.ndim))
+            t if axis == 0 else FUNCTIONS["moveaxis"](t, 0, normalize_axis("vmap: out_axes", axis, t.ndim))
             for t, axis in zip(outputs, ends)
         ]
         return unflatten(shape, moved)
@@ -109,7 +109,9 @@ def _axes_of(tree: Any, axes: Axes, results: bool = False) -> list[int | None]:
     name = "out_axes" if results else "in_axes"
 
     def spread(part: Any, axis: Any) -> list[int | None]:
-        if axis is None or (isinstance(axis, int) and not isinstance(axis, bool)):
+        if part is None:
+            return []
+        if (axis is None and not results) or (isinstance(axis, int) and not isinstance(axis, bool)):
             return [axis] * len(flatten(part)[0])
         if isinstance(part, dict) and isinstance(axis, dict) and part.keys() == axis.keys():
             # in the order in which flatten visits the values
@@ -117,7 +119,9 @@ def _axes_of(tree: Any, axes: Axes, results: bool = False) -> list[int | None]:
         if isinstance(part, (tuple, list)) and isinstance(axis, (tuple, list)) and len(part) == len(axis):
             return [a for child, sub in zip(part, axis) for a in spread(child, sub)]
         raise ArgumentError(
-            f"vmap: {name}={axes!r} is neither an axis, None, nor nested like the {'results' if results else 'arguments'}"
+            f"vmap: {name}={axes!r} is neither an axis nor nested like the results"
+            if results
+            else f"vmap: {name}={axes!r} is neither an axis, None, nor nested like the arguments"
         )
 
     return spread(tree, axes)
@@ -133,6 +137,8 @@ def checkpoint(f: Callable) -> Callable:
     >>> float(mn.grad(mn.checkpoint(lambda x: mn.sin(mn.exp(x))))(0.0)) == float(mn.grad(lambda x: mn.sin(mn.exp(x)))(0.0))
     True
     """
+
+    require_function("checkpoint: f", f)
 
     def build(*args: Any, **kwargs: Any) -> Any:
         leaves, _ = flatten((args, kwargs))

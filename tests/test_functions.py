@@ -67,6 +67,43 @@ def test_lists_of_numbers_are_arrays():
     np.testing.assert_array_equal(mn.add([[1, 2], [3, 4]], 1), [[2, 3], [4, 5]])
 
 
+def test_settings_may_be_numpys_numbers():
+    x, scale, offset = X[:, None], np.zeros(1), np.float32(0.5)
+    normal = mn.batch_norm(x, np.ones(1), scale, eps=np.float64(0.5))
+    np.testing.assert_array_equal(normal, mn.batch_norm(x, np.ones(1), scale, eps=0.5))
+    np.testing.assert_array_equal(mn.pad(X[0], 1, "constant", (offset, 2.0))[[0, -1]], [0.5, 2.0])
+    np.testing.assert_array_equal(mn.std(X, ddof=np.float64(1)), mn.std(X, ddof=1))
+    assert mn.norm([3.0, -4.0], ord=np.float64(np.inf)) == 4.0
+    with pytest.raises(mn.ArgumentError, match="rcond must be None or a number"):
+        mn.linalg.pinv(np.eye(2), np.float64(2.0))
+
+
+def test_arange_counts_as_numpy_does():
+    for given in [(3,), (2.5,), (0.5, 2), (0.0, 1.0, 0.25), (3, np.float64(0.5), -1), (np.float32(1), 3)]:
+        found, wanted = mn.arange(*given), np.arange(*given)
+        np.testing.assert_array_equal(found, wanted)
+    for wrong in ["a", None, np.inf]:
+        with pytest.raises(mn.ArgumentError, match="arange: start, stop and step must be finite numbers"):
+            mn.arange(wrong)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        mn.grad, mn.value_and_grad, mn.hvp, mn.vhp, mn.jacobian, mn.hessian, mn.function, mn.vmap, mn.checkpoint,
+        lambda f: mn.vjp(f, X), lambda f: mn.jvp(f, (X,), (X,)), lambda f: mn.linearize(f, X),
+        lambda f: mn.custom_vjp(f, np.sin), lambda f: mn.custom_vjp(np.sin, f), lambda f: mn.scan(f, 0.0, X),
+        lambda f: mn.cond(True, f, np.sin, X), lambda f: mn.while_loop(f, np.sin, X),
+        lambda f: mn.fixed_point(f, X), lambda f: mn.linear_solve(f, X[0]),
+        lambda f: mn.expectation(f, mn.distributions.Normal()),
+        lambda f: mn.linear_attention(X[None, None], X[None, None], X[None, None], feature_map=f),
+    ],
+)  # fmt: skip
+def test_what_is_no_function_is_refused(call):
+    with pytest.raises(mn.ArgumentError, match="must be a function, not int"):
+        call(3)
+
+
 def test_equal_numbers_that_are_different_constants():
     x = np.array([1.0])
     assert np.signbit(mn.multiply(x, -0.0)) and not np.signbit(mn.multiply(x, 0.0))

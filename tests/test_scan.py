@@ -267,6 +267,13 @@ def test_xs_of_different_lengths():
 def test_an_axis_out_of_range():
     with pytest.raises(mn.ShapeError, match="axis 2 is out of range"):
         mn.scan(lambda c, x: (c, None), 0.0, np.ones(3), axis=2)
+    with pytest.raises(mn.ShapeError, match="scan: stacked ys: axis 1 is out of range"):
+        mn.scan(lambda c, x: (c, c), 0.0, np.ones((2, 3)), axis=1)
+
+
+def test_a_bare_number_takes_the_type_of_the_carry():
+    last, before = mn.scan(lambda c, x: (1, c), np.float32(0.5), np.ones(2))
+    assert last.dtype == before.dtype and before.tolist() == [0.5, 1.0]
 
 
 def test_assigning_a_state_in_the_body():

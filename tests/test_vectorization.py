@@ -111,6 +111,7 @@ def test_an_operation_without_a_rule_runs_in_a_loop_that_explain_shows():
         (ArgumentError, lambda: mn.vmap(lambda a: a, in_axes=None)(np.ones(3)), "no argument an axis"),
         (ArgumentError, lambda: mn.vmap(lambda a: a, in_axes=(0, 0))(np.ones(3)), "in_axes"),
         (ArgumentError, lambda: mn.vmap(lambda a: a, out_axes="x")(np.ones(3)), "out_axes"),
+        (ArgumentError, lambda: mn.vmap(lambda a: a, out_axes=None)(np.ones(3)), "out_axes=None is neither"),
         (
             ArgumentError,
             lambda: mn.jacobian(lambda x: x, mode="both")(np.ones(3)),

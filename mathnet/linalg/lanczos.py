@@ -56,7 +56,7 @@ def eigs(
         raise ArgumentError(
             f"eigs: k must be an integer from 1 to the {flat.size} elements of the vector, not {k!r}"
         )
-    if which not in WHICH:
+    if not isinstance(which, str) or which not in WHICH:
         raise ArgumentError(f"eigs: which must be 'largest', 'smallest' or 'magnitude', not {which!r}")
     rank, budget = WHICH[which], max(1000, 10 * flat.size) if max_iterations is None else max_iterations
     rng = np.random.default_rng(seed)
@@ -215,6 +215,8 @@ class _Flat:
 def _of_matrix(matrix: Any, name: str) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
     """The operator of a square matrix, and a vector as it takes them."""
     a = np.asarray(matrix)
+    if a.dtype.kind not in "fiub":
+        raise DTypeError(f"{name}: operator must be a function or a matrix of numbers, not {matrix!r}")
     a = a if a.dtype in (np.float32, np.float64) else a.astype(np.float64)
     if a.ndim != 2 or a.shape[0] != a.shape[1]:
         raise ShapeError(f"{name}: a matrix must be square, not of shape {a.shape}")

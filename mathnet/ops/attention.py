@@ -78,7 +78,10 @@ def scaled_dot_product_attention(
         )
     if isinstance(scale, Tensor):
         q, scale = q * scale, 1.0
-    scale = float(q.shape[-1]) ** -0.5 if scale is None else float(scale)
+    elif scale is None:
+        scale = float(max(q.shape[-1], 1)) ** -0.5
+    elif isinstance(scale, bool) or not isinstance(scale, (int, float)):
+        raise ArgumentError(f"scaled_dot_product_attention: scale must be a number, not {scale!r}")
     weights = (*q.shape[:-1], k.shape[-2])  # their shape
     masks = [] if attn_mask is None else [_mask("attn_mask", attn_mask, weights)]
     floats = [q, k, v, *[m for m in masks if m.dtype != np.bool_]]
@@ -87,9 +90,9 @@ def scaled_dot_product_attention(
     q, k, v = (_four_axes(_typed(x, dtype), lead) for x in (q, k, v))
     masks = [_four_axes(m if m.dtype == np.bool_ else _typed(m, dtype), lead, alone=True) for m in masks]
     if dropout_mask is None:
-        y = DOT_ATTENTION(q, k, v, *masks, causal=bool(is_causal), scale=scale)
+        y = DOT_ATTENTION(q, k, v, *masks, causal=bool(is_causal), scale=float(scale))
     else:
-        written = WrittenAttention(q, k, v, tuple(masks), bool(is_causal), scale)
+        written = WrittenAttention(q, k, v, tuple(masks), bool(is_causal), float(scale))
         kept = _four_axes(_typed(_mask("dropout_mask", dropout_mask, weights), dtype), lead, alone=True)
         y = written.heads(matmul(written.weights * written.grouped_mask(kept), written.v))
     return reshape(transpose(y, (0, 2, 1, 3)), (*weights[:-1], y.shape[-1]))
@@ -146,7 +149,7 @@ def sinusoidal_encoding(positions: Any, features: int, base: float = 10000.0, dt
     """
     name = "sinusoidal_encoding"
     _even(name, "features", features)
-    if isinstance(positions, Dim) or (isinstance(positions, int) and not isinstance(positions, bool)):
+    if isinstance(positions, (Dim, int, np.integer)) and not isinstance(positions, bool):
         positions = sequence_positions(positions)
     angles = _angles(name, positions, features // 2, base)
     both = stack([FUNCTIONS["sin"](angles), FUNCTIONS["cos"](angles)], axis=-1)

@@ -50,7 +50,7 @@ def ctc_loss(
     log_probs (N, T, C): logarithms of probabilities (from ``mn.log_softmax``); targets (N, S) int64, of which the first
     target_lengths (N) count (None: all), as do the first input_lengths (N) steps (None: all) → (N).  The sum runs over the forward
     variables of the target with blanks in between, in logarithms.  A target that no path can give costs inf, or 0 with zero_infinity,
-    and has no derivative then.  PyTorch's function takes (T, N, C) and averages.
+    and has no derivative then.  A label or a length out of range is a DataError.  PyTorch's function takes (T, N, C) and averages.
     Source: Graves et al., Connectionist Temporal Classification, ICML 2006.
 
     >>> import numpy as np, mathnet as mn
@@ -62,7 +62,7 @@ def ctc_loss(
         raise ShapeError(
             f"ctc_loss: log_probs must have the axes (N, T, C), but the shape is {show_shape(scores.shape)}"
         )
-    examples, _, classes = scores.shape
+    examples, steps, classes = scores.shape
     labels = as_tensor(targets, "ctc_loss: targets")
     if labels.ndim != 2 or isinstance(labels.shape[1], Dim):
         raise ShapeError(
@@ -70,13 +70,17 @@ def ctc_loss(
         )
     length = labels.shape[1]
     labels = _integers("ctc_loss", "targets", labels, (examples, length))
-    if isinstance(blank, bool) or not isinstance(blank, int) or not 0 <= blank < classes:
+    if isinstance(blank, bool) or not isinstance(blank, (int, np.integer)) or not 0 <= blank < classes:
         raise ArgumentError(f"ctc_loss: blank must be a class from 0 to {classes - 1}, not {blank!r}")
     if target_lengths is not None:
         target_lengths = _integers("ctc_loss", "target_lengths", target_lengths, (examples,))
+        target_lengths = labels_in_range(target_lengths, length + 1)
         labels = where(less(np.arange(length), expand_dims(target_lengths, 1)), labels, blank)
     if input_lengths is not None:
-        input_lengths = expand_dims(_integers("ctc_loss", "input_lengths", input_lengths, (examples,)), 1)
+        input_lengths = _integers("ctc_loss", "input_lengths", input_lengths, (examples,))
+        if not isinstance(steps, Dim):
+            input_lengths = labels_in_range(input_lengths, steps + 1)
+        input_lengths = expand_dims(input_lengths, 1)
 
     # blank, label, blank, label, …, blank: a path stays, steps on, or skips a blank between two different labels.
     labels = labels_in_range(labels, classes)

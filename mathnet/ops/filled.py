@@ -81,16 +81,18 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Tensor:
 
 
 @graph_function
-def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Tensor:
-    """Evenly spaced numbers ``start + k·step`` below ``stop``, as NumPy counts them; sizes must be plain numbers.
+def arange(start: float, stop: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
+    """Evenly spaced numbers ``start + k·step`` below ``stop``, as NumPy counts them; with ``start`` alone 0, 1, … below it.
 
     >>> import mathnet as mn
     >>> mn.arange(3)
     array([0, 1, 2])
     """
-    for value in (start, stop, step):
+    for value in (start, step) if stop is None else (start, stop, step):
         if isinstance(value, (Tensor, Dim)):
             raise ArgumentError(f"arange: {value!r} has no value while the graph is built; use plain numbers")
+        if not isinstance(value, (int, float, np.integer, np.floating)) or not np.isfinite(value):
+            raise ArgumentError(f"arange: start, stop and step must be finite numbers, not {value!r}")
     if step == 0:
         raise ArgumentError("arange: step must not be 0")
     values = np.arange(start, step=step) if stop is None else np.arange(start, stop, step)

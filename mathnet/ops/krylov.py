@@ -53,18 +53,27 @@ def _far(squared: Tensor, limit: Tensor) -> Tensor:
 
 def _iterate(
     step: Callable[[list[list[Tensor]]], tuple[Tensor, list[list[Tensor]]]],
-    going: Tensor,
-    state: Sequence[Sequence[Tensor]],
+    b: Sequence[Tensor],
+    directions: int,
     vectors: Vectors,
+    tolerance: float,
     max_steps: int,
     name: str,
     outer: Mapping[Tensor, Tensor],
-) -> list[list[Tensor]]:
-    """Runs ``step`` (groups of tensors → whether each example goes on, new groups) until none goes on."""
+) -> list[Tensor]:
+    """Runs ``step`` (state → |residual|², new state) until the residual of every example is at most tolerance·|b|; returns x.
+
+    The state: x, which begins as 0, so many vectors that begin as b, and one number, first |b|².
+    """
+    squared = vectors.dot(b, b)
+    limit = squared * constant(tolerance**2, squared.dtype)
+    limit_in = input_tensor(limit.spec, "limit")
+    going = _far(squared, limit)
+    state = [[FUNCTIONS["zeros_like"](t) for t in b], *[list(b)] * directions, [squared]]
     flag, still = (input_tensor(Spec(s, np.dtype(bool)), "going") for s in ((), going.shape))
     inside = [[input_tensor(t.spec, "carry") for t in group] for group in state]
-    more, new = step(inside)
-    more = FUNCTIONS["logical_and"](still, more)
+    left, new = step(inside)
+    more = FUNCTIONS["logical_and"](still, _far(left, limit_in))
     kept = [vectors.chosen(still, a, b) for a, b in zip(new, inside)]
     made = close_while(
         [flag, still, *[t for group in inside for t in group]],
@@ -73,10 +82,9 @@ def _iterate(
         [FUNCTIONS["any"](going), going, *[t for group in state for t in group]],
         max_steps,
         name,
-        outer,
+        {**outer, limit_in: limit},
     )
-    stream = iter(made[2:])
-    return [[next(stream) for _ in group] for group in state]
+    return list(made[2 : 2 + len(b)])
 
 
 def conjugate_gradients(
@@ -90,9 +98,6 @@ def conjugate_gradients(
 ) -> list[Tensor]:
     """x with A(x) = b for a symmetric positive definite A, from x = 0."""
     v = Vectors(examples)
-    squared = v.dot(b, b)
-    limit = squared * constant(tolerance**2, squared.dtype)
-    limit_in = input_tensor(limit.spec, "limit")
 
     def step(state: list[list[Tensor]]) -> tuple[Tensor, list[list[Tensor]]]:
         x, r, p, (rho,) = state
@@ -101,11 +106,9 @@ def conjugate_gradients(
         x, r = v.plus(x, alpha, p), v.plus(r, -alpha, q)
         new = v.dot(r, r)
         p = v.plus(r, new / rho, p)
-        return _far(new, limit_in), [x, r, p, [new]]
+        return new, [x, r, p, [new]]
 
-    zero = [FUNCTIONS["zeros_like"](t) for t in b]
-    state = [zero, list(b), list(b), [squared]]
-    return _iterate(step, _far(squared, limit), state, v, max_steps, name, {**outer, limit_in: limit})[0]
+    return _iterate(step, b, 2, v, tolerance, max_steps, name, outer)
 
 
 def biconjugate_gradients(
@@ -119,10 +122,7 @@ def biconjugate_gradients(
 ) -> list[Tensor]:
     """x with A(x) = b for any invertible A, from x = 0; begins anew where the search direction has become useless."""
     v = Vectors(examples)
-    squared = v.dot(b, b)
-    limit = squared * constant(tolerance**2, squared.dtype)
-    limit_in = input_tensor(limit.spec, "limit")
-    small = constant(float(np.finfo(squared.dtype).eps), squared.dtype)
+    small = constant(float(np.finfo(b[0].dtype).eps), b[0].dtype)
 
     def step(state: list[list[Tensor]]) -> tuple[Tensor, list[list[Tensor]]]:
         x, r, shadow, p, (rho,) = state
@@ -147,8 +147,6 @@ def biconjugate_gradients(
         shadow = v.chosen(useless, r, shadow)
         p = v.chosen(useless, r, direction)
         rho = FUNCTIONS["where"](useless, left, new)
-        return _far(left, limit_in), [x, r, shadow, p, [rho]]
+        return left, [x, r, shadow, p, [rho]]
 
-    zero = [FUNCTIONS["zeros_like"](t) for t in b]
-    state = [zero, list(b), list(b), list(b), [squared]]
-    return _iterate(step, _far(squared, limit), state, v, max_steps, name, {**outer, limit_in: limit})[0]
+    return _iterate(step, b, 3, v, tolerance, max_steps, name, outer)

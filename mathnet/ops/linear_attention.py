@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mathnet.errors import ArgumentError, DTypeError, ShapeError
+from mathnet.errors import ArgumentError, DTypeError, ShapeError, require_function
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.dtypes import BOOL, INT64, is_float, promote
 from mathnet.graph.op import FUNCTIONS, Op, as_tensor, graph_function, register
@@ -274,6 +274,8 @@ def linear_attention(
     """
     name = "linear_attention"
     q, k, v = _checked(query, key, value)
+    if feature_map is not None:
+        require_function(f"{name}: feature_map", feature_map)
     q, k = ((feature_map or _positive)(x) for x in (q, k))
     if q.shape[3] != k.shape[3]:
         raise ShapeError(

@@ -20,7 +20,7 @@ from mathnet.ops.shape import moveaxis
 
 
 @graph_function
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
+def norm(x: Any, ord: float | str | None = None, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Norm of vectors along one axis, or of matrices along two; arguments as in ``numpy.linalg.norm``.
 
     axis None and ord None: √Σx² of all elements.  Vectors: ord None or 2 (Euclidean), inf (largest |x|), −inf (smallest), 0 (count of

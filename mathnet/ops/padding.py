@@ -64,7 +64,9 @@ PAD = register(Pad())
 
 
 @graph_function
-def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0.0) -> Tensor:
+def pad(
+    x: Any, pad_width: Any, mode: str = "constant", constant_values: float | Sequence[Any] = 0.0
+) -> Tensor:
     """x inside of a border, as NumPy pads.
 
     pad_width: (before, after) for each axis, or an int or a pair for all.  mode: ``"constant"`` (the numbers ``constant_values``, one

@@ -154,7 +154,7 @@ class _Weights:
 def _activation(name: str, argument: str, value: Any) -> Callable[[Tensor], Tensor]:
     if callable(value):
         return value
-    if value not in ACTIVATIONS:
+    if not (value is None or isinstance(value, str)) or value not in ACTIVATIONS:
         raise ArgumentError(
             f"{name}: {argument} must be 'tanh', 'relu', 'sigmoid', None or a function, not {value!r}"
         )

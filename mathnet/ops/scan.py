@@ -431,7 +431,10 @@ def scan(
     inits = [t if t.dtype == c.dtype else FUNCTIONS["cast"](t, c.dtype) for t, c in zip(carries, c_in)]
     made = close(c_in, x_in, index, c_out, y_out, inits, stacks, steps, reverse, {})
     n = len(carries)
-    ys = [t if axis == 0 else FUNCTIONS["moveaxis"](t, 0, axis) for t in made[n : n + len(y_out)]]
+    ys = [
+        t if axis == 0 else FUNCTIONS["moveaxis"](t, 0, normalize_axis("scan: stacked ys", axis, t.ndim))
+        for t in made[n : n + len(y_out)]
+    ]
     return unflatten(structure, made[:n]), unflatten(y_structure, ys)
 
 
@@ -491,7 +494,11 @@ def _trace_body(
             if t.dtype != old.dtype and old.spec.weak and not t.spec.weak:
                 c_in[k] = input_tensor(Spec(old.shape, t.dtype), "carry")
                 again = True
-            elif t.dtype != old.dtype and t.spec.weak and t.dtype.kind == old.dtype.kind:
+            elif (
+                t.dtype != old.dtype
+                and t.spec.weak
+                and "biuf".index(t.dtype.kind) <= "biuf".index(old.dtype.kind)
+            ):
                 c_out[k] = FUNCTIONS["cast"](t, old.dtype)
             elif t.dtype != old.dtype:
                 raise DTypeError(

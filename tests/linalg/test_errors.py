@@ -50,12 +50,19 @@ def test_square_matrices_are_wanted(name):
         (ShapeError, lambda: mn.linalg.lstsq(np.ones((2, 3)), np.ones(3)), "lstsq: .*2 rows"),
         (ArgumentError, lambda: mn.linalg.matrix_power(np.eye(2), 0.5), "n must be an integer"),
         (ArgumentError, lambda: mn.linalg.pinv(np.eye(2), rcond=2.0), "rcond must be"),
+        (ArgumentError, lambda: mn.linalg.matrix_rank(np.eye(2), -1), "rtol must be"),
+        (ArgumentError, lambda: mn.linalg.multi_dot([]), "a list of 1 to 51 matrices"),
+        (ShapeError, lambda: mn.linalg.multi_dot([np.eye(3), np.ones(3), np.eye(3)]), "factor 1 .* may be vectors"),
+        (ShapeError, lambda: mn.linalg.multi_dot([np.eye(3), 2.0]), "factor 1 has shape .* a matrix is needed"),
+        (ShapeError, lambda: mn.linalg.cond(np.ones((2, 0))), "cond: a matrix of shape .* no singular values"),
+        (ArgumentError, lambda: mn.linalg.eigs(np.eye(2), 1, which=["largest"]), "which must be"),
+        (DTypeError, lambda: mn.linalg.eigs("matrix", 1), "a function or a matrix of numbers"),
         (DTypeError, lambda: mn.linalg.inv(np.array([["a"]])), "inv"),
         (ShapeError, lambda: mn.linalg.pca(np.ones(3)), "pca: x must be a matrix"),
         (ArgumentError, lambda: mn.linalg.pca(np.ones((3, 2)), 3), "from 1 to 2"),
         (ArgumentError, lambda: mn.linalg.pca([[np.nan, 1.0], [1.0, 2.0]]), "NaN"),
     ],
-)
+)  # fmt: skip
 def test_arguments_that_do_not_fit(error, call, words):
     with pytest.raises(error, match=words):
         call()

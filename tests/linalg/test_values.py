@@ -131,7 +131,10 @@ def test_numbers_that_describe_a_matrix():
     )
     assert float(mn.linalg.effective_rank(np.diag([1.0, 1.0, 0.0]))) == pytest.approx(2)
     arrays = [draw(k, *shape) for k, shape in enumerate([(3,), (3, 50), (50, 2), (2, 4)])]
-    np.testing.assert_allclose(mn.linalg.multi_dot(arrays), np.linalg.multi_dot(arrays), rtol=1e-12)
+    for part in (arrays, arrays[1:], arrays[:2], [arrays[0], arrays[0]], [np.eye(2) * 0.9] * 30):
+        np.testing.assert_allclose(mn.linalg.multi_dot(part), np.linalg.multi_dot(part), rtol=1e-12)
+    np.testing.assert_array_equal(mn.linalg.multi_dot(arrays[:1]), arrays[0])
+    np.testing.assert_array_equal(mn.linalg.cond(np.stack([np.zeros((2, 2)), np.eye(2)])), [np.inf, 1])
 
 
 @pytest.mark.parametrize(

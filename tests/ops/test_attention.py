@@ -74,6 +74,8 @@ def test_without_heads():
     got = mn.scaled_dot_product_attention(q, k, v)
     np.testing.assert_allclose(got, attend(q[:, None], k[:, None], v[:, None], True)[:, 0], rtol=1e-12)
     np.testing.assert_allclose(mn.scaled_dot_product_attention(q[0], k[0], v[0]), got[0], rtol=1e-12)
+    mean = mn.scaled_dot_product_attention(q[..., :0], k[..., :0], v)  # no features: all keys alike
+    np.testing.assert_allclose(mean, np.broadcast_to(v.mean(1, keepdims=True), mean.shape), rtol=1e-12)
 
 
 def test_derivatives():
@@ -167,6 +169,7 @@ def test_sinusoidal_encoding():
         np.cos(np.outer(np.arange(9), rates)),
     )
     np.testing.assert_allclose(mn.sinusoidal_encoding(9, 6, base=100.0, dtype="float64"), wanted, atol=1e-14)
+    np.testing.assert_array_equal(mn.sinusoidal_encoding(np.int64(9), 6), mn.sinusoidal_encoding(9, 6))
     got = mn.sinusoidal_encoding(np.array([[3, 1]]), 6, base=100.0)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, wanted[[[3, 1]]], atol=1e-6)
@@ -240,6 +243,11 @@ def test_rotary_embedding_turns_pairs(interleaved):
             lambda q, k, v: mn.rotary_embedding(q, base=-1.0),
             mn.ArgumentError,
             "base must be a positive number",
+        ),
+        (
+            lambda q, k, v: mn.scaled_dot_product_attention(q, k, v, scale="half"),
+            mn.ArgumentError,
+            "scale must be a number, not 'half'",
         ),
         (
             lambda q, k, v: mn.sinusoidal_encoding(4, 3),

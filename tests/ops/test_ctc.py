@@ -122,6 +122,8 @@ def test_nll_loss():
             mn.ShapeError,
             "input_lengths must have shape",
         ),
+        (lambda: mn.ctc_loss(np.zeros((1, 3, 2)), [[1]], [4]), mn.DataError, "index 4 at position 0"),
+        (lambda: mn.ctc_loss(np.zeros((1, 3, 2)), [[1]], None, [2]), mn.DataError, "index 2 at position 0"),
         (lambda: mn.ctc_loss(np.zeros((1, 3, 2)), [[1.0]]), mn.DTypeError, "targets must be integers"),
         (
             lambda: mn.ctc_loss(np.zeros((1, 3, 2)), [[1]], blank=2),

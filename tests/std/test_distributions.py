@@ -1,5 +1,7 @@
 """Distributions against scipy.stats, against integrals, and against simulation."""
 
+import collections
+
 import numpy as np
 import pytest
 import scipy.integrate
@@ -380,7 +382,16 @@ def test_squared_error_and_cross_entropy_are_likelihoods():
     )
 
 
+def test_an_expectation_by_named_parameters():
+    Parameters = collections.namedtuple("Parameters", "loc scale")
+    make = lambda p: D.Normal(p.loc, p.scale)  # noqa: E731
+    found = mn.expectation_gradient(mn.square, make, Parameters(1.0, 2.0), 4000)
+    for slope, error, wanted in zip(found.value, found.standard_error, Parameters(2.0, 4.0)):
+        assert abs(slope - wanted) < 5 * error
+
+
 def test_a_network_learns_mean_and_spread():
+    mn.seed(0)
     x = RNG.standard_normal((512, 1)).astype(np.float32)
     y = (2 * x + (0.2 + 0.8 * (x > 0)) * RNG.standard_normal((512, 1))).astype(np.float32)
     model = mn.Sequential([mn.layers.Dense(16, activation="tanh"), mn.layers.Dense(2)], input_shape=(1,))
@@ -423,6 +434,12 @@ def test_a_network_learns_mean_and_spread():
         (ShapeError, lambda: mn.losses.NLL("gamma")(np.ones((1, 3)), np.ones((1, 2))), "halves|2·d"),
         (ArgumentError, lambda: mn.expectation_gradient(np.square, D.Normal, np.array(1.0), method="best"), "or 'score'"),
         (ArgumentError, lambda: mn.expectation(np.square, D.Normal(), 1), "at least 2"),
+        (ArgumentError, lambda: mn.expectation(np.square, "normal"), r"a distribution with sample\(\)"),
+        (ShapeError, lambda: mn.expectation(np.mean, D.Normal()), "one value per draw"),
+        (ShapeError, lambda: mn.expectation(lambda x: x[1:], D.Normal()), "one value per draw"),
+        (ShapeError, lambda: mn.expectation_gradient(lambda x: 1.0, D.Normal, np.array(1.0)), "one number per draw"),
+        # as many parameters as draws: their densities must not be paired with the draws
+        (ShapeError, lambda: mn.expectation_gradient(lambda x: x[:, 0], D.Normal, np.zeros(4), 4, "score"), "sum log_prob"),
     ],
 )  # fmt: skip
 def test_bad_input(error, call, words):

@@ -305,7 +305,7 @@ def pinv(x: Any, rcond: float | None = None) -> Tensor:
     array([[0.5, 0. ],
            [0. , 0. ]])
     """
-    return PSEUDO_INVERSE(matrix(x, "pinv"), rcond=_cut("pinv", rcond))
+    return PSEUDO_INVERSE(matrix(x, "pinv"), rcond=cut("pinv", rcond))
 
 
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> Tensor:
@@ -318,12 +318,13 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> Tensor:
     array([1., 2.])
     """
     a, b, vector = _right_side("lstsq", matrix(a, "lstsq"), b)
-    return _unframed(LEAST_SQUARES(a, b, rcond=_cut("lstsq", rcond)), vector)
+    return _unframed(LEAST_SQUARES(a, b, rcond=cut("lstsq", rcond)), vector)
 
 
-def _cut(name: str, rcond: Any) -> float | None:
-    if rcond is None:
+def cut(name: str, share: Any, argument: str = "rcond") -> float | None:
+    """The share of the largest singular value up to which the others count as 0, checked."""
+    if share is None:
         return None
-    if isinstance(rcond, (bool, Tensor)) or not isinstance(rcond, (int, float)) or not 0 <= rcond < 1:
-        raise ArgumentError(f"{name}: rcond must be None or a number from 0 up to 1, not {rcond!r}")
-    return float(rcond)
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
+        raise ArgumentError(f"{name}: {argument} must be None or a number from 0 up to 1, not {share!r}")
+    return float(share)
