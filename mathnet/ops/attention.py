@@ -84,6 +84,11 @@ def scaled_dot_product_attention(
         raise ArgumentError(f"scaled_dot_product_attention: scale must be a number, not {scale!r}")
     weights = (*q.shape[:-1], k.shape[-2])  # their shape
     masks = [] if attn_mask is None else [_mask("attn_mask", attn_mask, weights)]
+    if any(m.dtype.kind not in "bf" for m in masks):
+        raise DTypeError(
+            f"scaled_dot_product_attention: attn_mask has element type {masks[0].dtype}; give bools, True where a query may see a "
+            "key (mask > 0), or floats to be added to the scores"
+        )
     floats = [q, k, v, *[m for m in masks if m.dtype != np.bool_]]
     dtype, _ = promote([t.spec for t in floats])
     lead = q.shape[: max(q.ndim - 3, 1)]

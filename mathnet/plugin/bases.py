@@ -296,7 +296,13 @@ class Layer:
     def __call__(self, x: Any, *more: Any, **keywords: Any) -> Any:
         """Tensors in: a node (or, within a trace, the computation itself); arrays in: the result at once."""
         if more:
-            keywords = {**dict(zip(_call_parameters(type(self).call)[1:], more)), **keywords}
+            names = [n for n in _call_parameters(type(self).call)[1:] if n != "**"]
+            if len(more) > len(names) or not keywords.keys().isdisjoint(names[: len(more)]):
+                raise ArgumentError(
+                    f"{self._label}: {len(more) + 1} arguments were given, but it is called as layer(x, {', '.join(names)}); "
+                    "several inputs are a list, layer([a, b])"
+                )
+            keywords = {**dict(zip(names, more)), **keywords}
         tensors = {key: value for key, value in keywords.items() if _is_value(value)}
         static = {key: value for key, value in keywords.items() if key not in tensors}
         leaves, structure = flatten(x)

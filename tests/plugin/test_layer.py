@@ -290,6 +290,18 @@ def test_layers_copy_and_pickle():
         np.testing.assert_array_equal(layer(x), y)
 
 
+def test_more_arguments_than_a_call_takes():
+    class Shifted(mn.Layer):
+        def call(self, x, by=0.0, training=False):
+            return x + by
+
+    x = np.zeros((1, 2))
+    np.testing.assert_array_equal(Shifted()(x, 2.0), x + 2.0)
+    for given, named in [((x, x, x), {}), ((1.0,), {"by": 2.0})]:
+        with pytest.raises(mn.ArgumentError, match=r"shifted: .* called as layer\(x, by, training\)"):
+            Shifted()(x, *given, **named)
+
+
 def test_a_call_must_return_tensors():
     class Nothing(mn.Layer):
         def call(self, x):

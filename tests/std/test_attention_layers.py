@@ -195,6 +195,11 @@ def test_a_transformer_learns():
     ("make", "kind", "message"),
     [
         (
+            lambda x: L.MultiHeadAttention(2, 4)(x, mask=np.ones(x.shape[:2], int)),
+            mn.DTypeError,
+            r"attn_mask has element type int64; give bools, .*mask > 0",
+        ),
+        (
             lambda x: L.MultiHeadAttention(0, 4),
             mn.ArgumentError,
             "num_heads must be a positive integer, not 0",

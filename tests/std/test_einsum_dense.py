@@ -40,6 +40,11 @@ def test_values(equation, shape, output_shape, bias_axes, kernel, bias):
         (lambda: L.EinsumDense("ab,bc->ac", 0), mn.ArgumentError, "positive integers or None"),
         (lambda: L.EinsumDense("ab,bc->ac", 3, bias_axes="b"), mn.ArgumentError, "letters among 'ac'"),
         (
+            lambda: L.EinsumDense("ab,bc->ac", 3, bias_axes=1),
+            mn.ArgumentError,
+            "letters among 'ac', .* not 1",
+        ),
+        (
             lambda: L.EinsumDense("ab,bc->ac", 3)(np.zeros((2, 3, 4))),
             mn.ShapeError,
             "3 axes, which does not fit to 'ab'",

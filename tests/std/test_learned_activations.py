@@ -96,6 +96,8 @@ def test_gumbel_softmax_chooses_with_the_probabilities_of_softmax():
         (lambda: mn.activations.Softplus(0.0)(X), mn.ArgumentError, "beta must be a number above 0"),
         (lambda: mn.activations.Squareplus(-1.0)(X), mn.ArgumentError, "b must be a number from 0"),
         (lambda: mn.layers.PReLU(shared_axes=3)(X), mn.ArgumentError, "shared_axes must be axes"),
+        (lambda: mn.layers.PReLU(shared_axes=1.5)(X), mn.ArgumentError, "shared_axes must be axes"),
+        (lambda: mn.layers.GumbelSoftmax("hot"), mn.ArgumentError, "temperature must be a number above 0"),
         (lambda: mn.layers.GumbelSoftmax(0.0), mn.ArgumentError, "temperature must be a number above 0"),
     ],
 )

@@ -46,5 +46,7 @@ def test_the_model_is_saved_and_loaded(tmp_path):
 def test_bad_input():
     with pytest.raises(mn.ArgumentError, match="mask_value"):
         mn.layers.Masking("zero")
+    with pytest.raises(mn.ArgumentError, match="mask_value must be a finite number, not nan"):
+        mn.layers.Masking(float("nan"))
     with pytest.raises(mn.ShapeError, match="steps"):
         mn.layers.Masking()(np.zeros((2, 3), np.float32))

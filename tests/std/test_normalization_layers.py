@@ -184,6 +184,19 @@ def test_layer_norm_and_rms_norm(axis):
     assert len(rms.parameters) == 1
 
 
+@pytest.mark.parametrize("kind", [L.BatchNorm, L.LayerNorm, L.RMSNorm, L.GroupNorm, L.InstanceNorm])
+def test_a_class_derived_from_a_norm_chooses_its_weights(kind):
+    class Own(kind):
+        def __init__(self):
+            settings = {} if kind is not L.GroupNorm else {"groups": 1}
+            super().__init__(gamma_initializer="zeros", gamma_regularizer="l2", **settings)
+
+    layer = Own()
+    layer(np.ones((2, 3, 4, 5), np.float32))
+    np.testing.assert_array_equal(layer.gamma.array, 0.0)
+    assert layer.gamma.regularizer is not None
+
+
 def test_group_norm_and_instance_norm():
     x = rng().standard_normal((3, 6, 4)) * 3
     groups = standardized(x.reshape(3, 2, 3, 4), (2, 3), 1e-5).reshape(x.shape)
@@ -206,6 +219,12 @@ def test_normalization_by_a_data_set(tmp_path):
     inputs = mn.Input((3, 4), dtype="float64")
     mn.Model(inputs, layer(inputs)).save(tmp_path / "m.mathnet")
     np.testing.assert_array_equal(mn.load(tmp_path / "m.mathnet")(x), layer(x))
+
+
+def adapted(data):
+    layer = L.Normalization()
+    layer.adapt(np.ones((3, 2)))
+    layer.adapt(data)
 
 
 @pytest.mark.parametrize(
@@ -238,8 +257,10 @@ def test_normalization_by_a_data_set(tmp_path):
             "axis=0 is no axis of an input with 2",
         ),
         (lambda: L.Normalization().adapt(np.zeros((0, 3))), mn.ShapeError, "at least one example"),
+        (lambda: adapted(np.ones((3, 1))), mn.ShapeError, "has 1 values along axis -1, but the layer was made for 2"),
+        (lambda: adapted(np.full((3, 2), np.nan)), mn.DataError, "NaN or infinite values"),
     ],
-)
+)  # fmt: skip
 def test_bad_settings_and_inputs_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()

@@ -1,6 +1,9 @@
 """Checks of arguments that layers of every kind take."""
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 import mathnet as mn
 
@@ -14,6 +17,12 @@ def positive(layer: str, argument: str, value: Any) -> int:
 
 def fraction(layer: str, argument: str, value: Any) -> float:
     """A rate of dropout."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
-        raise mn.ArgumentError(f"{layer}: {argument} must be a number from 0 to below 1, not {value!r}")
+    return number(layer, argument, value, "a number from 0 to below 1", lambda x: 0.0 <= x < 1.0)
+
+
+def number(layer: str, argument: str, value: Any, wanted: str, holds: Callable[[float], bool]) -> float:
+    """A number for which ``holds``; ``wanted`` says so in words."""
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not real or not holds(float(value)):
+        raise mn.ArgumentError(f"{layer}: {argument} must be {wanted}, not {value!r}")
     return float(value)

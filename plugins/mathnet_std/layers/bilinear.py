@@ -4,10 +4,11 @@ from typing import Any
 
 import mathnet as mn
 from mathnet_std.layers.arguments import positive
+from mathnet_std.layers.kernel_and_bias import KernelAndBias
 
 
 @mn.layer("bilinear")
-class Bilinear(mn.Layer):
+class Bilinear(KernelAndBias):
     """y[n, u] = activation(aᵀ[n] W[u] b[n] + bias[u]).
 
     Inputs [a (N, I), b (N, J)] → y (N, units); kernel W (units, I, J), bias (units).  Arguments as in Dense.
@@ -32,11 +33,9 @@ class Bilinear(mn.Layer):
         name: str | None = None,
     ) -> None:
         self.units = positive("Bilinear", "units", units)
-        self.activation = mn.activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
-        self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
-        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
+        kernel = (kernel_initializer, kernel_regularizer, kernel_constraint)
+        bias = (bias_initializer, bias_regularizer, bias_constraint)
+        self._take(activation, use_bias, kernel, bias)
 
     def build(self, input_shape: Any) -> None:
         if (
@@ -46,18 +45,7 @@ class Bilinear(mn.Layer):
         ):
             raise mn.ShapeError("the input must be a list of two tensors with two axes, (batch, features)")
         (_, left), (_, right) = input_shape
-        self.kernel = self.param(
-            "kernel",
-            (self.units, left, right),
-            self.kernel_initializer,
-            self.kernel_regularizer,
-            self.kernel_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.param(
-                "bias", (self.units,), self.bias_initializer, self.bias_regularizer, self.bias_constraint
-            )
+        self._make((self.units, left, right), (self.units,))
 
     def call(self, x: list) -> Any:
         a, b = x
@@ -67,4 +55,4 @@ class Bilinear(mn.Layer):
         y = mn.sum(forms * mn.expand_dims(b, 1), axis=2)
         if self.bias is not None:
             y = y + self.bias
-        return y if self.activation is None else self.activation(y)
+        return self.activated(y)

@@ -4,10 +4,11 @@ from typing import Any, ClassVar
 
 import mathnet as mn
 from mathnet_std.layers.arguments import positive
+from mathnet_std.layers.kernel_and_bias import KernelAndBias
 from mathnet_std.layers.windows import check_axes, numbers
 
 
-class _Convolution(mn.Layer):
+class _Convolution(KernelAndBias):
     axes: ClassVar[int]
 
     def __init__(
@@ -37,29 +38,16 @@ class _Convolution(mn.Layer):
         self.strides = numbers(kind, "strides", strides, self.axes)
         self.dilation_rate = numbers(kind, "dilation_rate", dilation_rate, self.axes)
         self.padding, self.exact = padding, bool(exact)
-        self.activation = mn.activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
-        self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
-        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
+        kernel = (kernel_initializer, kernel_regularizer, kernel_constraint)
+        bias = (bias_initializer, bias_regularizer, bias_constraint)
+        self._take(activation, use_bias, kernel, bias)
 
     def build(self, input_shape: tuple) -> None:
         check_axes(input_shape, self.axes)
         channels = input_shape[1]
         if isinstance(channels, int) and channels % self.groups:
             raise mn.ShapeError(f"{channels} channels cannot be divided into groups={self.groups}")
-        self.kernel = self.param(
-            "kernel",
-            (self.filters, channels // self.groups, *self.kernel_size),
-            self.kernel_initializer,
-            self.kernel_regularizer,
-            self.kernel_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.param(
-                "bias", (self.filters,), self.bias_initializer, self.bias_regularizer, self.bias_constraint
-            )
+        self._make((self.filters, channels // self.groups, *self.kernel_size), (self.filters,))
 
     def call(self, x: Any) -> Any:
         convolve = {1: mn.conv1d, 2: mn.conv2d, 3: mn.conv3d}[self.axes]
@@ -73,7 +61,7 @@ class _Convolution(mn.Layer):
             groups=self.groups,
             exact=self.exact,
         )
-        return y if self.activation is None else self.activation(y)
+        return self.activated(y)
 
 
 @mn.layer("conv1d")

@@ -4,11 +4,12 @@ from typing import Any
 
 import mathnet as mn
 from mathnet_std.layers.arguments import positive
+from mathnet_std.layers.kernel_and_bias import KernelAndBias
 from mathnet_std.layers.windows import check_axes, numbers
 
 
 @mn.layer("conv2d_transpose")
-class Conv2DTranspose(mn.Layer):
+class Conv2DTranspose(KernelAndBias):
     """y = activation(xᵀ-convolution of x with w + b): the transpose of Conv2D, which enlarges pictures.
 
     x (N, C, H, W) → y (N, filters, H', W') with H' = (H − 1)·stride + dilation·(kh − 1) + 1 − padding + output_padding; kernel
@@ -57,29 +58,16 @@ class Conv2DTranspose(mn.Layer):
         self.dilation_rate = numbers(kind, "dilation_rate", dilation_rate, 2)
         self.output_padding = numbers(kind, "output_padding", output_padding, 2, 0)
         self.padding, self.exact = padding, bool(exact)
-        self.activation = mn.activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
-        self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
-        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
+        kernel = (kernel_initializer, kernel_regularizer, kernel_constraint)
+        bias = (bias_initializer, bias_regularizer, bias_constraint)
+        self._take(activation, use_bias, kernel, bias)
 
     def build(self, input_shape: tuple) -> None:
         check_axes(input_shape, 2)
         channels = input_shape[1]
         if isinstance(channels, int) and channels % self.groups:
             raise mn.ShapeError(f"{channels} channels cannot be divided into groups={self.groups}")
-        self.kernel = self.param(
-            "kernel",
-            (channels, self.filters // self.groups, *self.kernel_size),
-            self.kernel_initializer,
-            self.kernel_regularizer,
-            self.kernel_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.param(
-                "bias", (self.filters,), self.bias_initializer, self.bias_regularizer, self.bias_constraint
-            )
+        self._make((channels, self.filters // self.groups, *self.kernel_size), (self.filters,))
 
     def call(self, x: Any) -> Any:
         y = mn.conv_transpose2d(
@@ -93,11 +81,11 @@ class Conv2DTranspose(mn.Layer):
             dilation=self.dilation_rate,
             exact=self.exact,
         )
-        return y if self.activation is None else self.activation(y)
+        return self.activated(y)
 
 
 @mn.layer("depthwise_conv2d")
-class DepthwiseConv2D(mn.Layer):
+class DepthwiseConv2D(KernelAndBias):
     """y[n, c·m + k] = activation(w[c·m + k] ⋆ x[n, c] + b[c·m + k]): every channel is convolved alone, m = depth_multiplier times.
 
     x (N, C, H, W) → y (N, C·m, H', W'); kernel (C·m, 1, kh, kw), bias (C·m).
@@ -138,27 +126,14 @@ class DepthwiseConv2D(mn.Layer):
         self.dilation_rate = numbers(kind, "dilation_rate", dilation_rate, 2)
         self.depth_multiplier = positive(kind, "depth_multiplier", depth_multiplier)
         self.padding = padding
-        self.activation = mn.activations.get(activation)
-        self.use_bias = use_bias
-        self.depthwise_initializer, self.bias_initializer = depthwise_initializer, bias_initializer
-        self.depthwise_regularizer, self.bias_regularizer = depthwise_regularizer, bias_regularizer
-        self.depthwise_constraint, self.bias_constraint = depthwise_constraint, bias_constraint
+        kernel = (depthwise_initializer, depthwise_regularizer, depthwise_constraint)
+        bias = (bias_initializer, bias_regularizer, bias_constraint)
+        self._take(activation, use_bias, kernel, bias)
 
     def build(self, input_shape: tuple) -> None:
         check_axes(input_shape, 2)
         filters = input_shape[1] * self.depth_multiplier
-        self.kernel = self.param(
-            "kernel",
-            (filters, 1, *self.kernel_size),
-            self.depthwise_initializer,
-            self.depthwise_regularizer,
-            self.depthwise_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.param(
-                "bias", (filters,), self.bias_initializer, self.bias_regularizer, self.bias_constraint
-            )
+        self._make((filters, 1, *self.kernel_size), (filters,))
 
     def call(self, x: Any) -> Any:
         y = mn.conv2d(
@@ -170,7 +145,7 @@ class DepthwiseConv2D(mn.Layer):
             dilation=self.dilation_rate,
             groups=x.shape[1],
         )
-        return y if self.activation is None else self.activation(y)
+        return self.activated(y)
 
 
 @mn.layer("separable_conv2d")

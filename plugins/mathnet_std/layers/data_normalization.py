@@ -48,6 +48,13 @@ class Normalization(mn.Layer):
                 f"Normalization: adapt needs at least one example, not data of shape {data.shape}"
             )
         self(data[:1])
+        if self.axis is not None and data.shape[self.axis] != self.mean.shape[0]:
+            raise mn.ShapeError(
+                f"Normalization: data of shape {data.shape} has {data.shape[self.axis]} values along axis {self.axis}, "
+                f"but the layer was made for {self.mean.shape[0]}"
+            )
+        if not np.isfinite(data).all():
+            raise mn.DataError("Normalization: adapt was given NaN or infinite values; drop or fill them")
         kept = None if self.axis is None else self.axis % data.ndim
         others = tuple(k for k in range(data.ndim) if k != kept)
         self.mean.array[...] = data.mean(others, dtype=np.float64)

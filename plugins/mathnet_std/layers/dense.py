@@ -4,10 +4,11 @@ from typing import Any
 
 import mathnet as mn
 from mathnet_std.layers.arguments import positive
+from mathnet_std.layers.kernel_and_bias import KernelAndBias
 
 
 @mn.layer("dense")
-class Dense(mn.Layer):
+class Dense(KernelAndBias):
     """y = activation(x W + b) over the last axis.
 
     x (…, in) → y (…, units); kernel W (in, units), bias b (units).  float32 or float64, as the input.
@@ -41,26 +42,14 @@ class Dense(mn.Layer):
         name: str | None = None,
     ) -> None:
         self.units = positive("Dense", "units", units)
-        self.activation = mn.activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
-        self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
-        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
+        kernel = (kernel_initializer, kernel_regularizer, kernel_constraint)
+        bias = (bias_initializer, bias_regularizer, bias_constraint)
+        self._take(activation, use_bias, kernel, bias)
 
     def build(self, input_shape: tuple) -> None:
         if isinstance(input_shape, list) or len(input_shape) < 2:
             raise mn.ShapeError("the input must be one tensor with at least two axes, (batch, features)")
-        self.kernel = self.param(
-            "kernel",
-            (input_shape[-1], self.units),
-            self.kernel_initializer,
-            self.kernel_regularizer,
-            self.kernel_constraint,
-        )
-        if self.use_bias:
-            self.bias = self.param(
-                "bias", (self.units,), self.bias_initializer, self.bias_regularizer, self.bias_constraint
-            )
+        self._make((input_shape[-1], self.units), (self.units,))
 
     def call(self, x: Any) -> Any:
         if x.shape[-1] != self.kernel.shape[0]:
@@ -69,6 +58,6 @@ class Dense(mn.Layer):
                 f"not {x.shape[-1]}"
             )
         y = x @ self.kernel
-        if self.use_bias:
+        if self.bias is not None:
             y = y + self.bias
-        return y if self.activation is None else self.activation(y)
+        return self.activated(y)

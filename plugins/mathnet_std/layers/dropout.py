@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import mathnet as mn
-from mathnet_std.layers.arguments import fraction
+from mathnet_std.layers.arguments import fraction, number
 
 
 def kept(rate: float, shape: tuple, like: Any, training: bool) -> Any:
@@ -114,9 +114,7 @@ class GaussianNoise(mn.Layer):
     """
 
     def __init__(self, stddev: float, name: str | None = None) -> None:
-        if not isinstance(stddev, (int, float)) or isinstance(stddev, bool) or not stddev >= 0.0:
-            raise mn.ArgumentError(f"GaussianNoise: stddev must be a number ≥ 0, not {stddev!r}")
-        self.stddev = float(stddev)
+        self.stddev = number("GaussianNoise", "stddev", stddev, "a number ≥ 0", lambda x: x >= 0)
 
     def call(self, x: Any, training: bool = False) -> Any:
         if not training or self.stddev == 0.0:

@@ -4,12 +4,13 @@ import re
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.layers.kernel_and_bias import KernelAndBias
 
 _EQUATION = re.compile(r"([a-zA-Z]*(?:\.\.\.)?[a-zA-Z]*),([a-zA-Z]+)->([a-zA-Z]*(?:\.\.\.)?[a-zA-Z]*)")
 
 
 @mn.layer("einsum_dense")
-class EinsumDense(mn.Layer):
+class EinsumDense(KernelAndBias):
     """y = activation(einsum(equation, x, kernel) + bias).
 
     Parameters
@@ -61,14 +62,17 @@ class EinsumDense(mn.Layer):
         self.bias_axes = bias_axes
         if bias_axes is not None:
             after = self.target.rpartition("...")[2]
-            if not bias_axes or any(letter not in after for letter in bias_axes):
+            if (
+                not isinstance(bias_axes, str)
+                or not bias_axes
+                or any(letter not in after for letter in bias_axes)
+            ):
                 raise mn.ArgumentError(
                     f"EinsumDense: bias_axes must be letters among {after!r}, the axes of the result, not {bias_axes!r}"
                 )
-        self.activation = mn.activations.get(activation)
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
-        self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
-        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
+        kernel = (kernel_initializer, kernel_regularizer, kernel_constraint)
+        bias = (bias_initializer, bias_regularizer, bias_constraint)
+        self._take(activation, bias_axes is not None, kernel, bias)
 
     def build(self, input_shape: Any) -> None:
         if isinstance(input_shape, list):
@@ -98,20 +102,11 @@ class EinsumDense(mn.Layer):
             raise mn.ShapeError(
                 f"the size of axis {missing[0]!r} of the kernel follows from nothing; give it in output_shape"
             )
-        self.kernel = self.param(
-            "kernel",
-            tuple(wanted[letter] for letter in self.weight),
-            self.kernel_initializer,
-            self.kernel_regularizer,
-            self.kernel_constraint,
-        )
-        self.bias = None
+        bias: tuple = ()
         if self.bias_axes is not None:
             first = min(after.index(letter) for letter in self.bias_axes)
-            shape = tuple(wanted[letter] if letter in self.bias_axes else 1 for letter in after[first:])
-            self.bias = self.param(
-                "bias", shape, self.bias_initializer, self.bias_regularizer, self.bias_constraint
-            )
+            bias = tuple(wanted[letter] if letter in self.bias_axes else 1 for letter in after[first:])
+        self._make(tuple(wanted[letter] for letter in self.weight), bias)
 
     @staticmethod
     def _named(letters: str, shape: tuple, what: str) -> dict[str, Any]:
@@ -127,4 +122,4 @@ class EinsumDense(mn.Layer):
         y = mn.einsum(f"{self.source},{self.weight}->{self.target}", x, self.kernel)
         if self.bias is not None:
             y = y + self.bias
-        return y if self.activation is None else self.activation(y)
+        return self.activated(y)

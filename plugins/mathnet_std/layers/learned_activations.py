@@ -3,6 +3,7 @@
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.layers.arguments import number
 
 
 @mn.layer("prelu", name="PReLU")
@@ -31,7 +32,9 @@ class PReLU(mn.Layer):
     ) -> None:
         self.alpha_initializer = alpha_initializer
         self.alpha_regularizer, self.alpha_constraint = alpha_regularizer, alpha_constraint
-        self.shared_axes = (shared_axes,) if isinstance(shared_axes, int) else tuple(shared_axes or ())
+        self.shared_axes = (
+            tuple(shared_axes or ()) if isinstance(shared_axes, (tuple, list, type(None))) else (shared_axes,)
+        )
 
     def build(self, input_shape: tuple) -> None:
         rank = len(input_shape)
@@ -67,11 +70,10 @@ class GumbelSoftmax(mn.Layer):
     def __init__(
         self, temperature: float = 1.0, hard: bool = False, axis: int = -1, name: str | None = None
     ) -> None:
-        if not temperature > 0:
-            raise mn.ArgumentError(
-                f"GumbelSoftmax: temperature must be a number above 0, not {temperature!r}"
-            )
-        self.temperature, self.hard, self.axis = temperature, hard, axis
+        self.temperature = number(
+            "GumbelSoftmax", "temperature", temperature, "a number above 0", lambda x: x > 0
+        )
+        self.hard, self.axis = hard, axis
 
     def call(self, x: Any, training: bool = False) -> Any:
         if training:

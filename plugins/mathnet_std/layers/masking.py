@@ -1,8 +1,10 @@
 """Masking: which steps of padded sequences count."""
 
+import math
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.layers.arguments import number
 
 
 @mn.layer("masking")
@@ -20,9 +22,7 @@ class Masking(mn.Layer):
     """
 
     def __init__(self, mask_value: float = 0.0, name: str | None = None) -> None:
-        if isinstance(mask_value, bool) or not isinstance(mask_value, (int, float)):
-            raise mn.ArgumentError(f"Masking: mask_value must be a number, not {mask_value!r}")
-        self.mask_value = float(mask_value)
+        self.mask_value = number("Masking", "mask_value", mask_value, "a finite number", math.isfinite)
 
     def call(self, x: Any) -> Any:
         if len(x.shape) != 3:

@@ -1,5 +1,6 @@
 """Layers with several inputs: Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot."""
 
+from functools import reduce
 from typing import Any
 
 import mathnet as mn
@@ -25,10 +26,7 @@ class Add(_Merge):
     """
 
     def call(self, x: list) -> Any:
-        total = x[0]
-        for item in x[1:]:
-            total = total + item
-        return total
+        return reduce(mn.add, x)
 
 
 @mn.layer("multiply")
@@ -42,10 +40,7 @@ class Multiply(_Merge):
     """
 
     def call(self, x: list) -> Any:
-        product = x[0]
-        for item in x[1:]:
-            product = product * item
-        return product
+        return reduce(mn.multiply, x)
 
 
 @mn.layer("subtract")
@@ -75,10 +70,7 @@ class Average(_Merge):
     """
 
     def call(self, x: list) -> Any:
-        total = x[0]
-        for item in x[1:]:
-            total = total + item
-        return total * (1.0 / len(x))
+        return reduce(mn.add, x) * (1.0 / len(x))
 
 
 @mn.layer("maximum")
@@ -92,10 +84,7 @@ class Maximum(_Merge):
     """
 
     def call(self, x: list) -> Any:
-        largest = x[0]
-        for item in x[1:]:
-            largest = mn.maximum(largest, item)
-        return largest
+        return reduce(mn.maximum, x)
 
 
 @mn.layer("minimum")
@@ -109,10 +98,7 @@ class Minimum(_Merge):
     """
 
     def call(self, x: list) -> Any:
-        smallest = x[0]
-        for item in x[1:]:
-            smallest = mn.minimum(smallest, item)
-        return smallest
+        return reduce(mn.minimum, x)
 
 
 @mn.layer("concatenate")

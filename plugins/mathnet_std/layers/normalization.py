@@ -4,13 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import mathnet as mn
-from mathnet_std.layers.arguments import positive
+from mathnet_std.layers.arguments import number, positive
 
 
 def _epsilon(layer: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise mn.ArgumentError(f"{layer}: epsilon must be a positive number, not {value!r}")
-    return float(value)
+    return number(layer, "epsilon", value, "a positive number", lambda x: x > 0)
 
 
 def _axis(axis: int, rank: int) -> int:
@@ -20,23 +18,14 @@ def _axis(axis: int, rank: int) -> int:
 
 
 class _Affine(mn.Layer):
-    """Common parts: gamma, which scales, and beta, which shifts; made as the constructor's arguments say."""
+    """Common parts: gamma, which scales, and beta, which shifts, each by (initializer, regularizer, constraint), or None for neither."""
 
-    scale: bool
-    center: bool
+    def _take(self, gamma: tuple | None, beta: tuple | None) -> None:
+        self._gamma, self._beta = gamma, beta
 
     def _weights(self, shape: tuple) -> None:
-        def weight(name: str, initializer: str) -> Any:
-            return self.param(
-                name,
-                shape,
-                self.config.get(f"{name}_initializer", initializer),
-                self.config.get(f"{name}_regularizer"),
-                self.config.get(f"{name}_constraint"),
-            )
-
-        self.gamma = weight("gamma", "ones") if self.scale else None
-        self.beta = weight("beta", "zeros") if self.center else None
+        self.gamma = None if self._gamma is None else self.param("gamma", shape, *self._gamma)
+        self.beta = None if self._beta is None else self.param("beta", shape, *self._beta)
 
 
 @mn.layer("batch_norm")
@@ -83,11 +72,14 @@ class BatchNorm(_Affine):
     ) -> None:
         if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int)):
             raise mn.ArgumentError(f"BatchNorm: axis must be an integer, not {axis!r}")
-        if isinstance(momentum, bool) or not isinstance(momentum, (int, float)) or not 0 <= momentum <= 1:
-            raise mn.ArgumentError(f"BatchNorm: momentum must be a number from 0 to 1, not {momentum!r}")
-        self.axis, self.momentum = axis, float(momentum)
+        self.axis = axis
+        self.momentum = number(
+            "BatchNorm", "momentum", momentum, "a number from 0 to 1", lambda x: 0 <= x <= 1
+        )
         self.epsilon = _epsilon("BatchNorm", epsilon)
-        self.center, self.scale = center, scale
+        gamma = (gamma_initializer, gamma_regularizer, gamma_constraint) if scale else None
+        beta = (beta_initializer, beta_regularizer, beta_constraint) if center else None
+        self._take(gamma, beta)
 
     def build(self, input_shape: tuple) -> None:
         if isinstance(input_shape, list) or len(input_shape) < 2:
@@ -142,7 +134,9 @@ class _Moved(_Affine):
         if not axes or any(isinstance(a, bool) or not isinstance(a, int) for a in axes):
             raise mn.ArgumentError(f"{kind}: axis must be an integer or a tuple of them, not {axis!r}")
         self.axis, self.epsilon = axes, _epsilon(kind, epsilon)
-        self.center, self.scale = center, scale
+        gamma = (gamma_initializer, gamma_regularizer, gamma_constraint) if scale else None
+        beta = (beta_initializer, beta_regularizer, beta_constraint) if center else None
+        self._take(gamma, beta)
 
     def build(self, input_shape: tuple) -> None:
         if isinstance(input_shape, list) or len(input_shape) < 2:
@@ -198,7 +192,10 @@ class RMSNorm(_Moved):
         gamma_constraint: Any = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(axis, epsilon, center=False, scale=scale)
+        super().__init__(
+            axis, epsilon, center=False, scale=scale, gamma_initializer=gamma_initializer,
+            gamma_regularizer=gamma_regularizer, gamma_constraint=gamma_constraint,
+        )  # fmt: skip
 
     def normalized(self, x: Any, shape: tuple) -> Any:
         return mn.rms_norm(x, shape, self.gamma, eps=self.epsilon)
@@ -246,7 +243,9 @@ class GroupNorm(_ByChannel):
     ) -> None:
         self.groups = positive("GroupNorm", "groups", groups)
         self.epsilon = _epsilon("GroupNorm", epsilon)
-        self.center, self.scale = center, scale
+        gamma = (gamma_initializer, gamma_regularizer, gamma_constraint) if scale else None
+        beta = (beta_initializer, beta_regularizer, beta_constraint) if center else None
+        self._take(gamma, beta)
 
     def call(self, x: Any) -> Any:
         return mn.group_norm(x, self.groups, self.gamma, self.beta, eps=self.epsilon)
@@ -280,7 +279,9 @@ class InstanceNorm(_ByChannel):
         name: str | None = None,
     ) -> None:
         self.epsilon = _epsilon("InstanceNorm", epsilon)
-        self.center, self.scale = center, scale
+        gamma = (gamma_initializer, gamma_regularizer, gamma_constraint) if scale else None
+        beta = (beta_initializer, beta_regularizer, beta_constraint) if center else None
+        self._take(gamma, beta)
 
     def call(self, x: Any) -> Any:
         return mn.instance_norm(x, self.gamma, self.beta, eps=self.epsilon)

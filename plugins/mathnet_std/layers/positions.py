@@ -3,6 +3,7 @@
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.layers.arguments import number
 
 
 def positions(
@@ -33,9 +34,7 @@ def counted(mask: Any, shape: tuple) -> Any:
 
 def base_of(layer: str, argument: str, value: Any) -> float:
     """The base of the angles' rates."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise mn.ArgumentError(f"{layer}: {argument} must be a positive number, not {value!r}")
-    return float(value)
+    return number(layer, argument, value, "a positive number", lambda x: x > 0)
 
 
 @mn.layer("positional_encoding")

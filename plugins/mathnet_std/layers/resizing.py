@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
 import mathnet as mn
+from mathnet_std.layers.arguments import number
 from mathnet_std.layers.windows import check_axes, numbers
 
 Sides = tuple[tuple[int, int], tuple[int, int]]
@@ -79,7 +78,8 @@ class ZeroPad2D(mn.Layer):
             raise mn.ArgumentError(
                 f"ZeroPad2D: mode must be 'constant', 'reflect', 'replicate' or 'circular', not {mode!r}"
             )
-        self.mode, self.value = mode, float(value)
+        self.mode = mode
+        self.value = number("ZeroPad2D", "value", value, "a number", lambda x: True)
 
     def build(self, input_shape: tuple) -> None:
         check_axes(input_shape, 2)
@@ -87,19 +87,7 @@ class ZeroPad2D(mn.Layer):
     def call(self, x: Any) -> Any:
         if self.mode == "constant":
             return mn.pad(x, ((0, 0), (0, 0), *self.padding), constant_values=self.value)
-        for axis, side in enumerate(self.padding, 2):
-            if not any(side):
-                continue
-            size = x.shape[axis]
-            if not isinstance(size, int):
-                raise mn.ShapeError(f"mode={self.mode!r} needs a known size of the picture, not {size}")
-            largest = size - 1 if self.mode == "reflect" else size if self.mode == "circular" else max(side)
-            if max(side) > largest or size == 0:
-                raise mn.ShapeError(
-                    f"mode={self.mode!r} can pad an axis of {size} pixels by {max(largest, 0)} at most, not by {max(side)}"
-                )
-            x = mn.take(x, np.pad(np.arange(size), side, mode=_MODES[self.mode]), axis=axis)  # type: ignore[call-overload]
-        return x
+        return mn.pad(x, ((0, 0), (0, 0), *self.padding), _MODES[self.mode])
 
 
 @mn.layer("cropping2d")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.layers.arguments import number
 
 
 @mn.layer("lambda", name="Lambda")
@@ -31,7 +32,7 @@ class Lambda(mn.Layer):
 class Residual(mn.Layer):
     """y = x + layers(x): what the inner layers compute is added to their input.
 
-    layers: a layer, or a list of layers that follow one another; their result must have the shape of x, or one that broadcasts to it.
+    layers: a layer, or a list of layers that follow one another; their result must have the shape of x.
     Source: He et al., Deep Residual Learning for Image Recognition, 2015.
 
     >>> import mathnet as mn
@@ -68,12 +69,10 @@ class ActivityRegularization(mn.Layer):
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, name: str | None = None) -> None:
-        for argument, value in (("l1", l1), ("l2", l2)):
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-                raise mn.ArgumentError(
-                    f"ActivityRegularization: {argument} must be a number ≥ 0, not {value!r}"
-                )
-        self.l1, self.l2 = float(l1), float(l2)
+        self.l1, self.l2 = (
+            number("ActivityRegularization", argument, value, "a number ≥ 0", lambda x: x >= 0)
+            for argument, value in (("l1", l1), ("l2", l2))
+        )
 
     def call(self, x: Any) -> Any:
         axes = tuple(range(1, x.ndim))  # one value for each example
