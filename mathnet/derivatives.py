@@ -506,7 +506,7 @@ def _wrt(args: Sequence, argnums: Argnums, name: str) -> tuple[list[Tensor], Str
     """The tensors to differentiate by, and how the result nests."""
     wanted = argnums if isinstance(argnums, tuple) else (argnums,)
     for k in wanted:
-        if isinstance(k, bool) or not isinstance(k, int):
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
             raise ArgumentError(f"{name}: argnums must be an int or a tuple of ints, not {argnums!r}")
         if not -len(args) <= k < len(args):
             raise ArgumentError(

@@ -70,7 +70,8 @@ class Op:
 
     #: A class may set ``expansion`` to a method (self, *inputs, **attrs) → tensor(s) of simpler operations.
     expansion: Callable[..., Any] | None = None
-    #: Forward-mode rule (tangents, inputs, outputs, **attrs) → tangents of the outputs; None: derived from the vjp.
+    #: Forward-mode rule (tangents, inputs, outputs, **attrs) → tangents of the outputs, a NoDerivative where there is none;
+    #: None: derived from the vjp.
     jvp: Callable[..., Any] | None = None
     #: Batching rule (n, inputs, mapped, **attrs) → outputs, see :mod:`mathnet.transform.batching`; None: through the expansion,
     #: else a loop.

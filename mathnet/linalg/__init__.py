@@ -21,6 +21,7 @@ __all__ = [
     "det",
     "diagonal",
     "effective_rank",
+    "eig",
     "eigh",
     "eigs",
     "eigvals",
@@ -57,6 +58,7 @@ solve = apply(_operations.solution.solve)
 solve_triangular = apply(_operations.solution.solve_triangular)
 det = apply(_operations.determinant.det)
 slogdet = apply(_operations.determinant.slogdet)
+eig = apply(_operations.spectrum.eig)
 eigh = apply(_operations.spectrum.eigh)
 eigvals = apply(_operations.spectrum.eigvals)
 eigvalsh = apply(_operations.spectrum.eigvalsh)

@@ -32,7 +32,11 @@ class Average:
         self._decay: Variable | None = None
         self._start = 0.0
         if ema is not None:
-            if isinstance(ema, bool) or not isinstance(ema, (int, float)) or not 0.0 <= ema < 1.0:
+            if (
+                isinstance(ema, bool)
+                or not isinstance(ema, (int, float, np.integer, np.floating))
+                or not 0.0 <= ema < 1.0
+            ):
                 raise ArgumentError(f"Trainer: ema must be a number from 0 and below 1, not {ema!r}")
             self._decay = hyper.add("ema", float(ema))
         else:

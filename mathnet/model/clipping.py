@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from mathnet.errors import ArgumentError
 from mathnet.graph.op import FUNCTIONS
 from mathnet.graph.tensor import Tensor
@@ -55,6 +57,10 @@ def _scale(gradients: Sequence[Tensor], limit: Tensor) -> Tensor:
 def _limit(name: str, value: Any, hyper: HyperParameters) -> Variable | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float, np.integer, np.floating))
+        or not value > 0
+    ):
         raise ArgumentError(f"Trainer: {name} must be a positive number or None, not {value!r}")
     return hyper.add(name, float(value))

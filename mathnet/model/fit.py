@@ -170,7 +170,11 @@ def _callbacks(given: Sequence[Any], progress: bool | None) -> list[Callback]:
 
 def _cut(rows: int, share: float) -> int:
     """The row at which the validation data begin."""
-    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0.0 < share < 1.0:
+    if (
+        isinstance(share, bool)
+        or not isinstance(share, (int, float, np.integer, np.floating))
+        or not 0.0 < share < 1.0
+    ):
         raise ArgumentError(f"fit: validation_split must lie between 0 and 1, not {share!r}")
     cut = int(rows * (1.0 - share))
     if cut in (0, rows):

@@ -405,7 +405,12 @@ class Model(Layer):
 
         rename: {prefix in the file: prefix in the model} or a function; partial: take what fits instead of raising FileFormatError.
 
-        >>> model.load_weights("other.mathnet", rename={"conv/": "conv2d/"}, partial=True).missing  # doctest: +SKIP
+        >>> import mathnet as mn
+        >>> old = mn.Sequential([mn.layers.Dense(4, name="hidden")], input_shape=(3,))
+        >>> old.save("old.mathnet")
+        >>> new = mn.Sequential([mn.layers.Dense(4, name="first"), mn.layers.Dense(2, name="out")], input_shape=(3,))
+        >>> new.load_weights("old.mathnet", rename={"hidden/": "first/"}, partial=True).missing
+        ['out/kernel', 'out/bias']
         """
         from mathnet.model.transfer import load_weights
 

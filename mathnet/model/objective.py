@@ -18,7 +18,7 @@ from mathnet.model.measured import Measured, check_sums
 from mathnet.model.naming import unique
 from mathnet.model.ratio import Ratio, aligned, per_example, ratio
 from mathnet.model.slots import Adjustable, HyperParameters
-from mathnet.plugin.metric import Metric, sums_of
+from mathnet.plugin.metric import Metric, refuse_negative, sums_of
 from mathnet.plugin.registry import resolve
 from mathnet.store import Variable
 
@@ -120,6 +120,9 @@ class Objective:
             raise DataError(
                 f"sample_weight of row {int(np.flatnonzero(~np.isfinite(array))[0])} is not finite"
             )
+        for metric in self.metrics:
+            if isinstance(metric.function.used, Metric):
+                refuse_negative(array, f"metric {metric.name!r}")
         return array
 
     def check(self, targets: Sequence[np.ndarray]) -> None:

@@ -16,8 +16,12 @@ class VariableMapping(Mapping[str, np.ndarray]):
 
     ``mapping[name] = array`` copies the values in after a check of the shape, ``mapping.update(other)`` several of them.
 
-    >>> model.parameters["dense/kernel"][:] = 0.0          # doctest: +SKIP
-    >>> model.parameters["dense/bias"] = np.ones(10)       # doctest: +SKIP
+    >>> import numpy as np, mathnet as mn
+    >>> model = mn.Sequential([mn.layers.Dense(2)], input_shape=(3,))
+    >>> model.parameters["dense/kernel"][:] = 0.0
+    >>> model.parameters["dense/bias"] = np.array([1.0, 2.0])
+    >>> model(np.ones((1, 3)))
+    array([[1., 2.]], dtype=float32)
     """
 
     def __init__(self, variables: Mapping[str, Variable], what: str) -> None:
@@ -40,7 +44,11 @@ class VariableMapping(Mapping[str, np.ndarray]):
     def update(self, other: Mapping[str, Any]) -> None:
         """Copies every array of ``other`` in; an unknown name or a wrong shape is an error that changes nothing.
 
-        >>> target.parameters.update(model.parameters)         # doctest: +SKIP
+        >>> import mathnet as mn
+        >>> model, target = (mn.Sequential([mn.layers.Dense(2)], input_shape=(3,)) for _ in range(2))
+        >>> target.parameters.update(model.parameters)
+        >>> bool((target.parameters["dense/kernel"] == model.parameters["dense/kernel"]).all())
+        True
         """
         checked = [(v := self.variable(name), v.checked(value)) for name, value in other.items()]
         for variable, value in checked:

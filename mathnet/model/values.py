@@ -307,10 +307,11 @@ def find(kind: str, coded: dict, plugins: Mapping[str, Any]) -> Record:
     plugins: distribution → version and keys, as the file holds them; errors name the one that is to be installed.
     """
     key, version = coded["key"], coded["version"]
+    registry = current_runtime().registry
     try:
-        record = current_runtime().registry.find(kind, key)
-    except UnknownKeyError as error:
-        raise UnknownKeyError(f"{error}{_wanted(kind, key, plugins)}") from None
+        record = registry.find(kind, key)
+    except UnknownKeyError:
+        raise registry.unknown(kind, key, _wanted(kind, key, plugins)) from None
     if record.version != version and (record.upgrade is None or version > record.version):
         raise FileFormatError(
             f"{kind} {key!r} has version {record.version} here, but the file was written with version {version}, "

@@ -133,7 +133,7 @@ def _four_axes(x: Tensor, lead: tuple, alone: bool = False) -> Tensor:
 
 def _angles(name: str, places: Any, count: int, base: float) -> Tensor:
     """places · base^(−k/count) for k = 0 … count − 1, in float64: long sequences keep their phase."""
-    if isinstance(base, bool) or not isinstance(base, (int, float)) or not base > 0:
+    if isinstance(base, bool) or not isinstance(base, (int, float, np.integer, np.floating)) or not base > 0:
         raise ArgumentError(f"{name}: base must be a positive number, not {base!r}")
     found = as_tensor(places, f"{name}: positions")
     rates = float(base) ** (-np.arange(count) / count)

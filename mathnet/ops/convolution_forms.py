@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mathnet.errors import ArgumentError, DTypeError, ShapeError
 from mathnet.graph.dim import Dim, show_shape
 from mathnet.graph.dtypes import is_float, promote
@@ -35,7 +37,7 @@ def _operands(name: str, axes: int, x: Any, weight: Any, groups: int) -> tuple[T
         raise DTypeError(
             f"{name}: x has element type {x.dtype} and weight {weight.dtype}; float types are needed, use mn.cast"
         )
-    if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
+    if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)) or groups < 1:
         raise ArgumentError(f"{name}: groups must be a positive int, not {groups!r}")
     dtype, _ = promote((x.spec, weight.spec))
     first, second = (t if t.dtype == dtype else OPS["cast"](t, dtype=dtype) for t in (x, weight))

@@ -90,7 +90,7 @@ VAR, STD = register(Var()), register(Std())
 
 def _moment(op: Op, x: Any, axis: Any, ddof: float, keepdims: bool) -> Tensor:
     x = as_tensor(x, op.name)
-    if isinstance(ddof, bool) or not isinstance(ddof, (int, float)):
+    if isinstance(ddof, bool) or not isinstance(ddof, (int, float, np.integer, np.floating)):
         raise ArgumentError(f"{op.name}: ddof must be a Python number, not {ddof!r}")
     return op(x, axis=normalize_axes(op.name, axis, x.ndim), keepdims=bool(keepdims), ddof=ddof)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mathnet.errors import ArgumentError, DTypeError, ShapeError
 from mathnet.graph.dim import Dim, product, show_shape
 from mathnet.graph.dtypes import is_float, promote
@@ -44,7 +46,7 @@ def _along(name: str, argument: str, value: Any, sizes: tuple, x: Tensor, first:
 
 
 def _settings(name: str, eps: Any) -> float:
-    if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not eps >= 0:
+    if isinstance(eps, bool) or not isinstance(eps, (int, float, np.integer, np.floating)) or not eps >= 0:
         raise ArgumentError(f"{name}: eps must be a number ≥ 0, not {eps!r}")
     return float(eps)
 
@@ -104,7 +106,7 @@ def moments(x: Any, axis: Any = None, keepdims: bool = False, correction: int = 
     """
     x = _input("moments", x, 0)
     axes = normalize_axes("moments", axis, x.ndim)
-    if isinstance(correction, bool) or not isinstance(correction, int) or correction < 0:
+    if isinstance(correction, bool) or not isinstance(correction, (int, np.integer)) or correction < 0:
         raise ArgumentError(f"moments: correction must be an int ≥ 0, not {correction!r}")
     center = mean(x, axis=axes, keepdims=True)
     squares = square(x - center)
@@ -162,7 +164,7 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
     """
     x = _input("group_norm", x, 2)
     channels = x.shape[1]
-    if isinstance(num_groups, bool) or not isinstance(num_groups, int) or num_groups < 1:
+    if isinstance(num_groups, bool) or not isinstance(num_groups, (int, np.integer)) or num_groups < 1:
         raise ArgumentError(f"group_norm: num_groups must be a positive int, not {num_groups!r}")
     if isinstance(channels, Dim) or channels % num_groups:
         raise ShapeError(

@@ -24,7 +24,11 @@ def _target(x: Tensor, size: Any, scale_factor: Any) -> tuple[int, ...]:
     if size is not None:
         return numbers("interpolate", "size", size, axes)
     factors = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * axes
-    wrong = [f for f in factors if isinstance(f, bool) or not isinstance(f, (int, float)) or not f > 0]
+    wrong = [
+        f
+        for f in factors
+        if isinstance(f, bool) or not isinstance(f, (int, float, np.integer, np.floating)) or not f > 0
+    ]
     if len(factors) != axes or wrong:
         raise ArgumentError(
             f"interpolate: scale_factor must be a number > 0 or one for each axis, not {scale_factor!r}"

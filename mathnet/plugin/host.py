@@ -63,9 +63,11 @@ class Runtime:
         block: Iterable[str] | None = None,
         strict: bool | None = None,
     ) -> None:
-        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        if threads is not None and (
+            isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1
+        ):
             raise ArgumentError(f"Runtime: threads must be a positive integer or None, not {threads!r}")
-        self._threads = threads
+        self._threads = None if threads is None else int(threads)
         self.token = next(_tokens)
         self._count_lock = threading.Lock()
         self.reseed(seed)

@@ -272,16 +272,22 @@ class Loader:
             entered: list[Any] = []
             for given in targets:
                 target = load_module(given) if isinstance(given, str) else given
-                before = len(self.plugins)
+                before = self._given(target)
                 try:
                     self.load_named([target])
                 except BaseException:
                     self.leave_scope(entered)
                     raise
-                if len(self.plugins) > before or id(target) in self._scopes:
+                if (not before and self._given(target)) or id(target) in self._scopes:
                     self._scopes[id(target)] = self._scopes.get(id(target), 0) + 1
                     entered.append(target)
             return entered
+
+    def _given(self, target: Any) -> bool:
+        """Whether this very object or module was registered, the standard plugin's own not counted."""
+        record = record_of(target)
+        obj = target if record is None else record.object
+        return any(plugin.target is obj for plugin in self.plugins)
 
     def leave_scope(self, entered: Sequence[Any]) -> None:
         with self._lock:

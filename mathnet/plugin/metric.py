@@ -9,9 +9,10 @@ import numpy as np
 
 from mathnet.errors import ArgumentError, DataError, ShapeError
 from mathnet.graph.dim import show_shape
-from mathnet.graph.dtypes import FLOAT64, graph_dtype
+from mathnet.graph.dtypes import FLOAT64
 from mathnet.graph.op import FUNCTIONS, as_tensor
 from mathnet.graph.tensor import Tensor
+from mathnet.plugin.examples import examples
 
 DIRECTIONS = ("max", "min")
 
@@ -85,14 +86,16 @@ class Metric:
 
     def _summed(self, y_pred: Any, y_true: Any, sample_weight: Any) -> list[np.ndarray]:
         name = type(self).__name__
-        scores, targets = _array(y_pred, f"{name}: y_pred"), _array(y_true, f"{name}: y_true")
+        scores, targets = examples(y_pred, f"{name}: y_pred"), examples(y_true, f"{name}: y_true")
         if scores.ndim == 0 or targets.shape[:1] != scores.shape[:1]:
             raise ShapeError(
                 f"{name}: y_pred has shape {show_shape(scores.shape)} and y_true {show_shape(targets.shape)}; axis 0 of both must run "
                 "over the same examples"
             )
         weight = (
-            np.ones(len(scores)) if sample_weight is None else _array(sample_weight, f"{name}: sample_weight")
+            np.ones(len(scores))
+            if sample_weight is None
+            else examples(sample_weight, f"{name}: sample_weight")
         )
         if weight.shape != scores.shape[:1]:
             raise ShapeError(
@@ -100,8 +103,18 @@ class Metric:
             )
         if not np.isfinite(weight).all():
             raise DataError(f"{name}: a sample weight is not finite")
+        refuse_negative(weight, name)
         found = sums_of(self, scores, targets, weight.astype(np.float64))
         return [np.asarray(part, np.float64) for part in found]
+
+
+def refuse_negative(weight: np.ndarray, metric: str) -> None:
+    """Raises a DataError for a weight below 0: a metric's sums count examples."""
+    if (weight < 0.0).any():
+        row = int(np.argmax(weight < 0.0))
+        raise DataError(
+            f"{metric}: sample_weight of row {row} is {weight[row]:g}, but a weight is how often an example counts; give weights ≥ 0"
+        )
 
 
 def sums_of(metric: Metric, y_pred: Any, y_true: Any, weight: Any) -> list[Any]:
@@ -120,11 +133,6 @@ def figure_of(metric: Metric, sums: Sequence[np.ndarray]) -> Any:
     """What ``metric.result`` makes of sums: a float, or an array of float64."""
     figure = np.asarray(metric.result(*[np.asarray(part, np.float64) for part in sums]), np.float64)
     return figure if figure.ndim else float(figure)
-
-
-def _array(value: Any, where: str) -> np.ndarray:
-    array = np.asarray(value)
-    return np.require(array, graph_dtype(array.dtype, where), ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def _shapes(arrays: Sequence[np.ndarray]) -> str:

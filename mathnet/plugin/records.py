@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 from mathnet.errors import ArgumentError, PluginError, nearest
+from mathnet.plugin.examples import examples
 
 RECORD_ATTRIBUTE = "__mathnet_record__"
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
@@ -75,6 +76,8 @@ class Record:
     plural: ClassVar[str]
     #: Positional arguments that a function of this kind is called with; what follows them are its settings.
     arguments: ClassVar[tuple[str, ...]] = ()
+    #: Whether these are data: examples, which may be lists and bools too when they are no tensors.
+    takes_examples: ClassVar[bool] = False
     #: What may be decorated: "function", "class" or both.
     takes: ClassVar[tuple[str, ...]] = ("function", "class")
     #: For classes: the classes in mathnet.plugin.bases of which they must extend one.
@@ -242,7 +245,7 @@ class ConstraintRecord(Record):
 class LossRecord(Record):
     """``f(y_pred, y_true, **settings)`` → one value per example, or (values, weights) per example."""
 
-    kind, plural, arguments = "loss", "losses", ("y_pred", "y_true")
+    kind, plural, arguments, takes_examples = "loss", "losses", ("y_pred", "y_true"), True
 
 
 class MetricRecord(Record):
@@ -251,6 +254,7 @@ class MetricRecord(Record):
     """
 
     kind, plural, arguments, base = "metric", "metrics", ("y_pred", "y_true"), ("Metric",)
+    takes_examples = True
 
 
 class ScheduleRecord(Record):
@@ -391,12 +395,17 @@ class Configured:
         return self.record.key
 
     def __call__(self, *arguments: Any, **settings: Any) -> Any:
+        record = self.record
+        if record.takes_examples:
+            arguments = tuple(
+                [examples(x, f"{record.key}: {name}") for x, name in zip(arguments, record.arguments)]
+            ) + tuple(arguments[len(record.arguments) :])
         try:
-            return self.record.object(*arguments, **{**self.config, **settings})
+            return record.object(*arguments, **{**self.config, **settings})
         except Exception as error:
             from mathnet.plugin.blame import blame
 
-            blame(error, self.record)
+            blame(error, record)
             raise
 
     def __eq__(self, other: object) -> bool:

@@ -202,11 +202,14 @@ class Registry:
                 yielding = held[0]
         if yielding is not None:
             return yielding
+        raise self.unknown(kind, key)
+
+    def unknown(self, kind: str, key: str, advice: str = "") -> UnknownKeyError:
+        """The error for a key that is not there: near names, then what to do; where there is no advice, all keys."""
         known = self.keys(kind)
-        shown = f"; known: {', '.join(known)}" if known else ""
-        raise UnknownKeyError(
-            f"no {kind} is registered under {key!r}{self.elsewhere(kind, key) or nearest(key, known)}{shown}"
-        )
+        near = self.elsewhere(kind, key) or nearest(key, known)
+        listed = f"; known: {', '.join(known)}" if known and not advice else ""
+        return UnknownKeyError(f"no {kind} is registered under {key!r}{near}{advice}{listed}")
 
     def elsewhere(self, kind: str, name: str) -> str:
         """`` (there is a callback of that name: mn.callbacks.Plateau)`` when another kind has the key or name, or an empty string."""

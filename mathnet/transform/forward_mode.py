@@ -29,6 +29,9 @@ def tangents(
     ``stop`` is not entered.
     """
     tangent: dict[int, Tensor] = {}
+    missing: dict[
+        int, GradientError
+    ] = {}  # of outputs whose tangent a rule cannot give: an error only if something needs it
     for position, (tensor, direction) in enumerate(zip(wrt, directions)):
         if direction is None:
             continue
@@ -40,18 +43,28 @@ def tangents(
             direction if direction.dtype == tensor.dtype else FUNCTIONS["cast"](direction, tensor.dtype)
         )
     for node in walk(outputs, stop=[*wrt, *stop]):
+        for t in node.inputs:
+            if id(t) in missing:
+                raise missing[id(t)]
         arriving = [tangent.get(id(t)) for t in node.inputs]
         if all(t is None for t in arriving):
             continue
         for output, found in zip(node.outputs, _node_jvp(node, arriving)):
-            if found is not None and is_float(output.dtype):
+            if isinstance(found, NoDerivative):
+                missing[id(output)] = GradientError(
+                    f"a derivative of {describe(node)} is missing: {found.reason}"
+                )
+            elif found is not None and is_float(output.dtype):
                 tangent[id(output)] = (
                     found if found.dtype == output.dtype else FUNCTIONS["cast"](found, output.dtype)
                 )
+    for t in outputs:
+        if id(t) in missing:
+            raise missing[id(t)]
     return [tangent.get(id(t)) for t in outputs]
 
 
-def _node_jvp(node: Node, arriving: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+def _node_jvp(node: Node, arriving: Sequence[Tensor | None]) -> Sequence[Tensor | NoDerivative | None]:
     op = node.op
     if op.jvp is not None:
         found = op.jvp(tuple(arriving), node.inputs, node.outputs, **node.attrs)

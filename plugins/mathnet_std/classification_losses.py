@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 import mathnet as mn
 from mathnet_std.losses import aligned, per_example
 
@@ -21,7 +23,7 @@ def focal(y_pred: Any, y_true: Any, gamma: float = 2.0, alpha: float | None = No
     >>> mn.losses.Focal()(np.array([0.0, 1.0]), np.array([1.0, 1.0])).round(4)
     array([0.1733, 0.0227])
     """
-    if isinstance(gamma, (int, float)) and not gamma >= 0:
+    if isinstance(gamma, (int, float, np.integer, np.floating)) and not gamma >= 0:
         raise mn.ArgumentError(f"focal: gamma must be a number from 0, not {gamma!r}")
     shape = tuple(y_pred.shape)
     if y_true.dtype.kind in "iu" and tuple(y_true.shape) == shape[:-1] and shape[-1] != 1:

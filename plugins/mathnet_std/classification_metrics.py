@@ -46,11 +46,12 @@ class _ByClass(mn.Metric):
                 mn.reshape(mn.sum(mn.where(chosen, weight, 0.0)), (1,))
                 for chosen in (mn.logical_and(predicted, right), predicted, right)
             )
-        found, true, classes = decisions(name, y_pred, y_true, self._cut)
-        weight = mn.reshape(spread(weight, true), (-1,))
-        found, true = mn.reshape(found, (-1,)), mn.reshape(true, (-1,))
-        hits = mn.scatter_add(mn.where(mn.equal(found, true), weight, 0.0), true, classes)
-        return hits, mn.scatter_add(weight, found, classes), mn.scatter_add(weight, true, classes)
+        found, true, answered, classes = decisions(name, y_pred, y_true, self._cut)
+        weight = spread(weight, true)
+        chosen = mn.where(answered, weight, 0.0)
+        hits = mn.where(mn.equal(found, true), chosen, 0.0)
+        flat = [mn.reshape(part, (-1,)) for part in (hits, true, chosen, found, weight, true)]
+        return tuple(mn.scatter_add(w, classes_of, classes) for w, classes_of in zip(flat[::2], flat[1::2]))
 
     def quotient(self, hits: Any, predicted: Any, true: Any) -> tuple[Any, Any]:
         """Numerator and denominator of the figure, from the three weights of a class."""
@@ -83,6 +84,7 @@ class Precision(_ByClass):
     average: over the classes, as in scikit-learn: "binary": of class 1, and of scores in the shape of the labels (N, …), each element a
     yes or no; "macro": the mean over the classes that occur among predictions or truths; "weighted": by the number of truths;
     "micro": of all answers together; None: an array (C,).
+    A score that is NaN chooses no class: its example is one that is not found, and nobody's prediction.
     threshold: the probability above which a binary score means yes; from_logits: binary scores are logits, as the loss
     binary_cross_entropy takes them; False: the scores themselves are compared.  zero_division: the figure where nothing is divided by.
 
@@ -134,6 +136,7 @@ class ConfusionMatrix(mn.Metric):
     Scores (N, …, C) against class indices (N, …) or probabilities (N, …, C), the highest score counting; scores (N,) or (N, 1) against
     labels 0 and 1, C = 2, with threshold and from_logits as in Precision.
     normalize: None; "true": each row sums to 1; "pred": each column; "all": the whole.  Rows or columns without examples stay 0.
+    A score that is NaN chooses no class, so its example is in no column; normalised rows, and the whole, sum to less than 1 by its share.
     The history holds one array per epoch, so it is no figure to monitor.
 
     >>> import numpy as np, mathnet as mn
@@ -154,14 +157,15 @@ class ConfusionMatrix(mn.Metric):
         self._cut = cut_of("ConfusionMatrix", threshold, self.from_logits)
 
     def sums(self, y_pred: Any, y_true: Any, weight: Any) -> tuple[Any]:
-        found, true, classes = decisions("ConfusionMatrix", y_pred, y_true, self._cut)
-        cells = mn.reshape(true * classes + found, (-1,))
-        counts = mn.scatter_add(mn.reshape(spread(weight, true), (-1,)), cells, classes * classes)
-        return (mn.reshape(counts, (classes, classes)),)
+        found, true, answered, classes = decisions("ConfusionMatrix", y_pred, y_true, self._cut)
+        column = mn.where(answered, found, classes)  # one more for those without an answer
+        cells = mn.reshape(true * (classes + 1) + column, (-1,))
+        counts = mn.scatter_add(mn.reshape(spread(weight, true), (-1,)), cells, classes * (classes + 1))
+        return (mn.reshape(counts, (classes, classes + 1)),)
 
     def result(self, counts: Any) -> Any:
-        if self.normalize is None:
-            return counts
-        axis = {"true": 1, "pred": 0, "all": None}[self.normalize]
-        total = counts.sum(axis=axis, keepdims=True)
-        return counts / np.where(total > 0.0, total, 1.0)
+        if self.normalize is not None:
+            axis = {"true": 1, "pred": 0, "all": None}[self.normalize]
+            total = counts.sum(axis=axis, keepdims=True)
+            counts = counts / np.where(total > 0.0, total, 1.0)
+        return counts[:, :-1]

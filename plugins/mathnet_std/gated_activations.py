@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 import mathnet as mn
 
 
@@ -72,7 +74,7 @@ def maxout(x: Any, pieces: int = 2, axis: int = -1) -> Any:
     """
     axis = axis % len(x.shape)
     size = x.shape[axis]
-    if isinstance(pieces, bool) or not isinstance(pieces, int) or pieces < 1 or size % pieces:
+    if isinstance(pieces, bool) or not isinstance(pieces, (int, np.integer)) or pieces < 1 or size % pieces:
         raise mn.ShapeError(
             f"maxout: axis {axis} has {size} elements, which must be a multiple of pieces, a positive integer; it is {pieces!r}"
         )

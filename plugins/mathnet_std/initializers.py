@@ -84,16 +84,21 @@ def uniform(shape: Shape, rng: np.random.Generator, low: float = -0.05, high: fl
     return rng.uniform(low, high, shape)
 
 
-@mn.initializer("normal")
-def normal(shape: Shape, rng: np.random.Generator, mean: float = 0.0, std: float = 0.05) -> np.ndarray:
-    """Normal with the given mean and the standard deviation std.
+def _named_as_draws(config: dict[str, Any], version: int) -> dict[str, Any]:
+    """Version 1 had ``std`` for what draws, noise and Keras call ``stddev``."""
+    return {"stddev" if name == "std" else name: value for name, value in config.items()}
+
+
+@mn.initializer("normal", version=2, upgrade=_named_as_draws)
+def normal(shape: Shape, rng: np.random.Generator, mean: float = 0.0, stddev: float = 0.05) -> np.ndarray:
+    """Normal with the given mean and the standard deviation stddev.
 
     >>> import numpy as np, mathnet as mn
     >>> w = mn.initializers.Normal(mean=3.0)((100, 100), np.random.default_rng(0))
     >>> round(float(w.mean()), 2), round(float(w.std()), 2)
     (3.0, 0.05)
     """
-    return rng.normal(mean, std, shape)
+    return rng.normal(mean, stddev, shape)
 
 
 @mn.initializer("glorot_uniform")
@@ -200,20 +205,20 @@ def orthogonal(shape: Shape, rng: np.random.Generator, gain: float = 1.0) -> np.
     return gain * (q if rows >= columns else q.T).reshape(shape)
 
 
-@mn.initializer("truncated_normal")
+@mn.initializer("truncated_normal", version=2, upgrade=_named_as_draws)
 def truncated_normal(
-    shape: Shape, rng: np.random.Generator, mean: float = 0.0, std: float = 0.05
+    shape: Shape, rng: np.random.Generator, mean: float = 0.0, stddev: float = 0.05
 ) -> np.ndarray:
-    """Normal, drawn again where it is further than 2·std from the mean (as in Keras).
+    """Normal, drawn again where it is further than 2·stddev from the mean (as in Keras).
 
-    std is that of the normal law before the cut; what is drawn has 0.8796 of it.
+    stddev is that of the normal law before the cut; what is drawn has 0.8796 of it.
 
     >>> import numpy as np, mathnet as mn
-    >>> w = mn.initializers.TruncatedNormal(std=1.0)((100, 100), np.random.default_rng(0))
+    >>> w = mn.initializers.TruncatedNormal(stddev=1.0)((100, 100), np.random.default_rng(0))
     >>> bool(abs(w).max() <= 2.0), round(float(w.std()), 2)
     (True, 0.88)
     """
-    return mean + std * _cut_normal(shape, rng)
+    return mean + stddev * _cut_normal(shape, rng)
 
 
 def _cut_normal(shape: Shape, rng: np.random.Generator) -> np.ndarray:

@@ -33,30 +33,50 @@ def class_axis(name: str, y_pred: Any, y_true: Any) -> int:
 
 
 def class_indices(name: str, y_pred: Any, y_true: Any, axis: int) -> Any:
-    """The right classes as int64 indices; one that is out of range is a DataError."""
+    """The right classes as int64 indices; one that is out of range, or no whole number, is a DataError."""
     if len(y_true.shape) == len(y_pred.shape):
         return mn.argmax(y_true, axis=axis)
-    return mn.take(np.arange(y_pred.shape[axis]), mn.cast(y_true, "int64"))
+    classes = y_pred.shape[axis]
+    if y_true.dtype.kind == "f":
+        whole = mn.logical_and(mn.equal(y_true, mn.floor(y_true)), mn.isfinite(y_true))
+        y_true = mn.check_that(
+            y_true,
+            whole,
+            f"{name}: y_true of shape {tuple(y_true.shape)} must be whole numbers, the indices of classes; probabilities have the "
+            f"scores' shape {tuple(y_pred.shape)}",
+        )
+    return indices_in_range(name, mn.cast(y_true, "int64"), classes)
 
 
-def decisions(name: str, y_pred: Any, y_true: Any, cut: float) -> tuple[Any, Any, int]:
-    """Classes as predicted and as they are, int64 of one shape (N, …), and their number; cut: of binary scores."""
+def indices_in_range(name: str, indices: Any, classes: int) -> Any:
+    """Class indices; one out of range ends the run with an error in the name of the metric."""
+    where = f"{name}: y_true (indices of the scores' {classes} classes; count them from 0, or give the model more outputs)"
+    return mn.check_index(indices, classes, where)
+
+
+def decisions(name: str, y_pred: Any, y_true: Any, cut: float) -> tuple[Any, Any, Any, int]:
+    """Classes as predicted and as they are, int64 of one shape (N, …), where there is an answer, and the number of classes.
+
+    A score that is NaN chooses nothing.  cut: of binary scores.
+    """
     if is_binary(y_pred, y_true):
         right = aligned(name, y_pred, y_true) > 0.5
-        return mn.cast(y_pred > cut, "int64"), mn.cast(right, "int64"), 2
-    axis = class_axis(name, y_pred, y_true)
-    return mn.argmax(y_pred, axis=axis), class_indices(name, y_pred, y_true, axis), y_pred.shape[axis]
-
-
-def answered(name: str, y_pred: Any, y_true: Any) -> Any:
-    """Where no score is NaN: one that is chooses nothing.  Of the shape of the decisions."""
-    highest = y_pred if is_binary(y_pred, y_true) else mn.max(y_pred, axis=class_axis(name, y_pred, y_true))
-    return mn.logical_not(mn.isnan(highest))
+        found, highest, classes = mn.cast(y_pred > cut, "int64"), y_pred, 2
+        true = mn.cast(right, "int64")
+    else:
+        axis = class_axis(name, y_pred, y_true)
+        found, highest, classes = mn.argmax(y_pred, axis=axis), mn.max(y_pred, axis=axis), y_pred.shape[axis]
+        true = class_indices(name, y_pred, y_true, axis)
+    return found, true, mn.logical_not(mn.isnan(highest)), classes
 
 
 def cut_of(name: str, threshold: Any, from_logits: bool) -> float:
     """The score above which the answer is yes: of logits the one whose sigmoid is the threshold."""
-    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or math.isnan(threshold):
+    if (
+        isinstance(threshold, bool)
+        or not isinstance(threshold, (int, float, np.integer, np.floating))
+        or math.isnan(threshold)
+    ):
         raise mn.ArgumentError(f"{name}: threshold must be a number, not {threshold!r}")
     if not from_logits:
         return float(threshold)

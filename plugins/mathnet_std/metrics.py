@@ -3,7 +3,7 @@
 from typing import Any
 
 import mathnet as mn
-from mathnet_std.labels import answered, class_axis, class_indices, cut_of, decisions
+from mathnet_std.labels import class_axis, class_indices, cut_of, decisions
 from mathnet_std.losses import aligned, per_example
 
 
@@ -19,8 +19,8 @@ def accuracy(y_pred: Any, y_true: Any) -> Any:
     >>> mn.metrics.Accuracy()(np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([1, 1]))
     array([1., 0.])
     """
-    predicted, right, _ = decisions("accuracy", y_pred, y_true, 0.0)
-    hits = mn.logical_and(mn.equal(predicted, right), answered("accuracy", y_pred, y_true))
+    predicted, right, answered, _ = decisions("accuracy", y_pred, y_true, 0.0)
+    hits = mn.logical_and(mn.equal(predicted, right), answered)
     return per_example(mn.where(hits, 1.0, 0.0))
 
 

@@ -21,7 +21,8 @@ class AUC(mn.Metric):
     curve: "roc", by the trapezoidal rule, which is the probability that a positive is ranked above a negative; "pr": the average
     precision Σ (Rᵢ − Rᵢ₋₁) Pᵢ as in scikit-learn, because straight lines between points are too optimistic there.
     y_pred (N, …), y_true 0 or 1 of the same shape, or (N,) for scores (N, 1); from_logits: scores are logits, whose sigmoid is the
-    probability; False: they are probabilities, and one outside of 0 … 1 is a DataError.  NaN without positives, or for "roc" negatives.
+    probability; False: they are probabilities, and one outside of 0 … 1 is a DataError, as is a score that is NaN, for it has no rank.
+    The figure is NaN without positives, or for "roc" negatives.
     Source: Davis and Goadrich, The Relationship Between Precision-Recall and ROC Curves, ICML 2006.
 
     >>> import numpy as np, mathnet as mn
@@ -43,7 +44,15 @@ class AUC(mn.Metric):
         right = mn.reshape(aligned("AUC", y_pred, y_true) > 0.5, (-1,))
         weight = mn.reshape(spread(weight, y_pred), (-1,))
         scores = mn.reshape(y_pred, (-1,))
-        place = (mn.sigmoid(scores) if self.from_logits else scores) * float(count)
+        if self.from_logits:
+            what = "AUC: y_pred must be logits that are not NaN, for NaN has no rank (mn.callbacks.TerminateOnNaN ends such a training)"
+            place = mn.sigmoid(mn.check_that(scores, mn.logical_not(mn.isnan(scores)), what)) * float(count)
+        else:
+            what = (
+                "AUC: y_pred must be probabilities from 0 to 1 (scores that are logits want from_logits=True)"
+            )
+            inside = mn.logical_and(scores >= 0.0, scores <= 1.0)
+            place = mn.check_that(scores, inside, what) * float(count)
         interval = mn.cast(mn.where(mn.equal(place, 0.0), 0.0, mn.ceil(place) - 1.0), "int64")
         return (
             mn.scatter_add(mn.where(right, weight, 0.0), interval, count),

@@ -3,13 +3,15 @@
 import math
 from typing import Any
 
+import numpy as np
+
 import mathnet as mn
 from mathnet_std.losses import aligned, per_example
 
 
 def _above(name: str, setting: str, value: Any, low: float, high: float = math.inf) -> None:
     """low < value < high for settings that are numbers; those of a running training are tensors."""
-    if isinstance(value, (int, float)) and not low < value < high:
+    if isinstance(value, (int, float, np.integer, np.floating)) and not low < value < high:
         limits = f"above {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
         raise mn.ArgumentError(f"{name}: {setting} must be a number {limits}, not {value!r}")
 

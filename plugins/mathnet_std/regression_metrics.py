@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 import mathnet as mn
-from mathnet_std.labels import spread
+from mathnet_std.labels import indices_in_range, spread
 from mathnet_std.losses import aligned, per_example
 
 #: Of the mean square: a smaller variance is rounding of the sums.
@@ -96,10 +96,21 @@ class Perplexity(mn.Metric):
         self._loss = mn.losses.get("cross_entropy", ignore_index=ignore_index)
 
     def sums(self, y_pred: Any, y_true: Any, weight: Any) -> tuple[Any, Any]:
+        if y_true.dtype.kind in "iu":
+            y_true = self._checked(y_true, y_pred.shape[-1])
         values = self._loss(y_pred, y_true)
         values, own = values if isinstance(values, tuple) else (values, 1.0)
         weight = spread(weight, values)
         return mn.sum(weight * values), mn.sum(weight * own)
+
+    def _checked(self, indices: Any, classes: int) -> Any:
+        """The indices, of which those that are not ignored must be classes."""
+        if self.ignore_index is None:
+            return indices_in_range("Perplexity", indices, classes)
+        ignored = mn.equal(indices, self.ignore_index)
+        return mn.where(
+            ignored, self.ignore_index, indices_in_range("Perplexity", mn.where(ignored, 0, indices), classes)
+        )
 
     def result(self, total: Any, count: Any) -> float:
         return float(np.exp(total / count)) if count > 0.0 else float("nan")

@@ -103,8 +103,21 @@ def test_eigenvalues_of_any_matrix():
     mn.check_gradient(f, (np.stack([a, a + np.eye(3)]),))
     v = np.random.default_rng(2).standard_normal(a.shape)
     assert float(mn.jvp(f, (a,), (v,))[1]) == pytest.approx(np.sum(mn.grad(f)(a) * v), abs=1e-12)
-    with pytest.raises(GradientError, match="eigvals"):
-        mn.grad(lambda a: mn.sum(mn.grad(f)(a)))(a)
+    for second in (mn.grad(lambda a: mn.sum(mn.grad(f)(a))), mn.hessian(f), lambda a: mn.hvp(f)(a, v)):
+        with pytest.raises(GradientError, match="eigvals"):
+            second(a)
+
+
+def test_eigenvectors_of_any_matrix_have_no_derivative():
+    a = np.array([[1.0, -2.0], [2.0, 1.0]])
+    mn.check_gradient(lambda a: mn.sum(mn.linalg.eig(a)[0][1] ** 2), (a,))
+    for part in (0, 1):
+        vectors = lambda a: mn.sum(mn.linalg.eig(a)[1][part] ** 2)  # noqa: E731, B023
+        for derivative in (mn.grad(vectors), mn.hessian(vectors), lambda a: mn.jvp(vectors, (a,), (a,))):  # noqa: B023
+            with pytest.raises(
+                GradientError, match=r"eigenvectors .* are not differentiated.*mn\.linalg\.eigh"
+            ):
+                derivative(a)
 
 
 # ---- repeated values -----------------------------------------------------------------------------------------------------

@@ -89,6 +89,21 @@ def test_functions_of_matrices(n, seed, scale):
     assert (np.diff(real) >= 0).all()
 
 
+@given(st.integers(1, 12), SEEDS, st.sampled_from([np.float32, np.float64]))
+def test_eigenvectors_of_any_matrix(n, seed, dtype):
+    a = np.stack([draw(seed, n, n), draw(seed + 1, n, n)]).astype(dtype)
+    (real, imaginary), (v, w) = mn.linalg.eig(a)
+    assert {x.dtype for x in (real, imaginary, v, w)} == {np.dtype(dtype)}
+    for found, wanted in zip((real, imaginary), mn.linalg.eigvals(a)):
+        np.testing.assert_array_equal(found, wanted)
+    values, vectors = real + 1j * imaginary, v + 1j * w
+    tolerance = 200 * n * np.finfo(dtype).eps
+    np.testing.assert_allclose(
+        a @ vectors, vectors * values[:, None, :], atol=tolerance * np.abs(a).max() * n
+    )
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=tolerance)
+
+
 @pytest.mark.parametrize("shape", [(7, 3), (3, 7), (5, 5)])
 @pytest.mark.parametrize("rank", [1, 3])
 def test_least_squares_of_any_rank(shape, rank):

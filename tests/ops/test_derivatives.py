@@ -34,7 +34,7 @@ _HELD = {
 _FLAT = {
     "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not", "isnan",
     "isfinite", "isinf", "logical_xor", "argmax", "argmin",
-    "searchsorted", "wrap_index", "last_of_equal",
+    "searchsorted", "wrap_index", "check_index", "last_of_equal",
 }  # fmt: skip
 _DIRECTIONS = 3  # random ones in which the derivative by an operand is compared
 

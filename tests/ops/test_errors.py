@@ -110,6 +110,21 @@ CASES = [
     (lambda: mn.take(1.0, [0]), ShapeError, ["take", "axis"]),
     (lambda: mn.check_finite(np.array([1.0, np.nan]), "loss"), DataError, ["loss", "element 1", "nan"]),
     (lambda: mn.check_finite(np.array([np.inf])), DataError, ["check_finite", "element 0", "inf"]),
+    (
+        lambda: mn.check_index([[2, 0], [5, 1]], 3, "labels"),
+        DataError,
+        ["labels", "element 2", "is 5", "0 … 2"],
+    ),
+    (lambda: mn.check_index([-1], 3), DataError, ["check_index", "element 0", "is -1"]),
+    (lambda: mn.check_index([0.5], 3), DTypeError, ["check_index", "float64", "mn.cast"]),
+    (lambda: mn.check_index([0], 1.5), ArgumentError, ["check_index", "size", "1.5"]),
+    (
+        lambda: mn.check_that(A, A < 5.0, "A must be small"),
+        DataError,
+        ["A must be small", "element 5", "is not"],
+    ),
+    (lambda: mn.check_that(A, A), DTypeError, ["check_that", "bools", "float64"]),
+    (lambda: mn.check_that(A, np.ones((4, 2, 3), bool)), ShapeError, ["check_that", "(4, 2, 3)", "(2, 3)"]),
 ]
 
 

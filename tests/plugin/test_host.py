@@ -135,6 +135,20 @@ def test_scopes_nest_and_leave_what_was_there():
             mn.activations.get("fourth")
 
 
+@pytest.mark.parametrize("name", ["GRU", "fresh"])
+def test_a_scope_may_be_the_first_use_of_a_runtime(name):
+    with mn.Runtime(autoload=False) as runtime:  # which has not loaded the standard plugin yet
+        target = cube() if name == "fresh" else type(mn.layers.GRU(2))
+    runtime = mn.Runtime(autoload=False)
+    with runtime.registered(target), runtime:
+        assert mn.layers.GRU(2).units == 2
+    with runtime:
+        assert mn.layers.GRU(2).units == 2
+        if name == "fresh":
+            with pytest.raises(mn.UnknownKeyError):
+                mn.activations.get("cube")
+
+
 def test_two_threads_in_one_scope():
     f, runtime = cube(), mn.Runtime(autoload=False)
     inside, left = threading.Barrier(2), threading.Barrier(2)

@@ -331,6 +331,43 @@ def test_checkpoint_refuses_what_it_cannot_do(tmp_path):
         linear_trainer().fit(x, y, callbacks=[mn.callbacks.Checkpoint(tmp_path / "file" / "run.ckpt")])
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda c: c.Checkpoint(None), "Checkpoint: path must be the name of a file.*None"),
+        (lambda c: c.CSVLog(3), "CSVLog: path must be the name of a file.*3"),
+        (lambda c: c.EarlyStopping(min_delta="a"), "EarlyStopping: min_delta must be a number, not 'a'"),
+        (lambda c: c.EarlyStopping(patience=1.5), "EarlyStopping: patience must be an integer from 0"),
+        (lambda c: c.Plateau(threshold=None), "Plateau: threshold must be a number from 0"),
+        (lambda c: c.Plateau(threshold=-1.0), "Plateau: threshold must be a number from 0"),
+        (lambda c: c.Plateau(minimum="a"), "Plateau: minimum must be a number"),
+        (lambda c: c.Plateau(epsilon=float("nan")), "Plateau: epsilon must be a number from 0"),
+        (lambda c: c.Plateau(factor="a"), "Plateau: factor must be a number from 0"),
+        (lambda c: c.Plateau(factor=1.0), "Plateau: factor must be a number from 0 and below 1"),
+        (lambda c: c.Plateau(parameter=None), "Plateau: parameter must be a name in trainer.hyper"),
+        (lambda c: c.Plateau(parameter=["learning_rate", 3]), "Plateau: parameter must be a name"),
+        (lambda c: c.Schedule("constant", None), "Schedule: parameter must be a name in trainer.hyper"),
+        (lambda c: c.GradientMonitor("a"), "GradientMonitor: vanishing must be a number from 0"),
+    ],
+)
+def test_settings_are_checked_when_a_callback_is_made(make, message):
+    with pytest.raises(mn.ArgumentError, match=message):
+        make(mn.callbacks)
+
+
+def test_numbers_of_numpy_are_settings(tmp_path):
+    two, half = np.int64(2), np.float32(0.5)
+    stop = mn.callbacks.EarlyStopping(patience=2 * two, min_delta=half)
+    plateau = mn.callbacks.Plateau("loss", factor=half, patience=two, cooldown=two, threshold=half)
+    saving = mn.callbacks.Checkpoint(tmp_path / "run-{epoch}.ckpt", every=two, keep=two)
+    mn.callbacks.GradientMonitor(np.float32(1e-7), np.float64(1e3))
+    x, y = examples()
+    trainer = linear_trainer(optimizer=mn.optimizers.SGD(half / 10, momentum=half))
+    trainer.fit(x, y, epochs=4, callbacks=[stop, plateau, saving])
+    assert [f.rpartition("-")[2] for f in saving.files] == ["1.ckpt", "3.ckpt"]
+    linear_trainer(optimizer=mn.optimizers.SGD(half / 10, momentum=half)).restore(saving.files[-1])
+
+
 # ---- gradient monitor ----
 def norms_of(x, y, kernel, bias):
     """Norms of the gradient of the mean squared error of a linear model: kernel, bias, both."""

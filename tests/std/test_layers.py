@@ -194,3 +194,30 @@ def test_a_dense_layer_refuses_another_width():
         match=r"layer 'out' .*float64\(2, 5\).*kernel has shape \(4, 3\).* must have 4 elements, not 5",
     ):
         layer(np.zeros((2, 5)))
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda i, f: mn.layers.Dropout(f(0.5)), (4,)),
+        (lambda i, f: mn.layers.GaussianNoise(f(0.5)), (4,)),
+        (lambda i, f: mn.layers.BatchNorm(axis=i(1), momentum=f(0.5), epsilon=f(0.5)), (4,)),
+        (lambda i, f: mn.layers.LayerNorm(axis=i(-1), epsilon=f(0.5)), (4,)),
+        (lambda i, f: mn.layers.Conv2D(i(4), i(3), strides=i(2), groups=i(2)), (4, 6, 6)),
+        (lambda i, f: mn.layers.Reshape((i(2), i(2))), (4,)),
+        (lambda i, f: mn.layers.Permute((i(2), i(1))), (4, 3)),
+        (lambda i, f: mn.layers.PReLU(shared_axes=i(2)), (4, 3)),
+        (lambda i, f: mn.layers.ActivityRegularization(l1=f(0.5)), (4,)),
+        (lambda i, f: mn.layers.EinsumDense("ab,bc->ac", i(3)), (4,)),
+    ],
+)  # fmt: skip
+def test_numbers_of_numpy_are_settings(make, shape, tmp_path):
+    x = np.random.default_rng(3).standard_normal((2, *shape)).astype(np.float32)
+    results = []
+    for i, f in ((np.int64, np.float32), (int, float)):
+        with mn.Runtime(autoload=False, seed=0):
+            model = mn.Sequential([make(i, f)], input_shape=shape)
+            model.save(tmp_path / "model.mathnet")
+            results += [model(x), mn.load(tmp_path / "model.mathnet")(x)]
+    for found in results[1:]:
+        np.testing.assert_array_equal(found, results[0])

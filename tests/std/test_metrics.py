@@ -240,9 +240,18 @@ def test_bad_settings_are_refused(make, message):
         (lambda: M.F1()(LOGITS, BITS, np.ones(3)), mn.ShapeError, "F1: sample_weight has shape"),
         (lambda: M.F1()(LOGITS, BITS, np.full(60, np.nan)), mn.DataError, "F1: a sample weight is not finite"),
         (lambda: M.F1()(LOGITS.astype(complex), BITS), mn.DTypeError, "F1: y_pred"),
-        (lambda: M.ConfusionMatrix()(SCORES, CLASSES + 1), mn.DataError, "index 4 at position"),
-        (lambda: M.TopKAccuracy()(SCORES, CLASSES - 1), mn.DataError, "index -1 at position"),
-        (lambda: M.AUC(from_logits=False)(LOGITS, BITS), mn.DataError, "out of range"),
+        (lambda: M.ConfusionMatrix()(SCORES, CLASSES + 1), mn.DataError, r"ConfusionMatrix: y_true .* is 4, not one of 0 … 3"),
+        (lambda: M.TopKAccuracy()(SCORES, CLASSES - 1), mn.DataError, r"top_k_accuracy: y_true .* is -1, not one of 0 … 3"),
+        (lambda: M.Accuracy()(SCORES, CLASSES + 1), mn.DataError, r"accuracy: y_true .*count them from 0.* is 4"),
+        (lambda: M.F1("macro")(SCORES, CLASSES + 1), mn.DataError, r"F1: y_true .* is 4"),
+        (lambda: M.Perplexity()(SCORES, CLASSES + 1), mn.DataError, r"Perplexity: y_true .* is 4"),
+        (lambda: M.Perplexity(3)(SCORES, CLASSES - 1), mn.DataError, r"Perplexity: y_true .* is -1"),
+        (lambda: M.Recall("macro")(SCORES, CLASSES + 0.5), mn.DataError, "Recall: y_true .* whole numbers.* element 0"),
+        (lambda: M.Accuracy()(SCORES, np.full(60, np.nan)), mn.DataError, "accuracy: y_true .* whole numbers"),
+        (lambda: M.F1()(LOGITS, BITS, -WEIGHTS - 1), mn.DataError, "F1: sample_weight of row 0 is -"),
+        (lambda: M.AUC()(np.full(60, np.nan), BITS), mn.DataError, "AUC: y_pred .* NaN .* element 0"),
+        (lambda: M.Accuracy()([[1.0], [1.0, 2.0]], [0, 1]), mn.DTypeError, "accuracy: y_pred: list is no array"),
+        (lambda: M.AUC(from_logits=False)(LOGITS, BITS), mn.DataError, "AUC: y_pred must be probabilities .*from_logits=True"),
     ],
 )  # fmt: skip
 def test_bad_data_are_refused(call, error, message):
@@ -259,3 +268,36 @@ def test_a_score_that_is_nan_is_no_right_answer():
     )
     binary = mn.metrics.BinaryAccuracy()(np.array([[nan, 1.0], [-1.0, 2.0]]), np.array([[0, 1], [0, 1]]))
     np.testing.assert_array_equal(binary, [0.5, 1.0])
+
+
+def test_who_has_no_score_is_not_found():
+    """An example with a NaN is one of its class that is not found, and nobody's prediction; the accuracies agree."""
+    scores = np.array([[0.0, 1.0], [3.0, 1.0], [np.nan, 9.0], [np.nan, np.nan]])
+    labels, weight = np.array([1, 0, 1, 0]), np.array([1.0, 2.0, 4.0, 8.0])
+    counts = np.array([[2.0, 0.0], [0.0, 1.0]])
+    np.testing.assert_array_equal(M.ConfusionMatrix()(scores, labels, weight), counts)
+    np.testing.assert_array_equal(M.ConfusionMatrix("all")(scores, labels, weight), counts / 15.0)
+    np.testing.assert_array_equal(M.ConfusionMatrix("pred")(scores, labels, weight), np.eye(2))
+    recalls = M.Recall(None)(scores, labels, weight)
+    np.testing.assert_array_equal(recalls, [2 / 10, 1 / 5])
+    np.testing.assert_array_equal(M.ConfusionMatrix("true")(scores, labels, weight).diagonal(), recalls)
+    np.testing.assert_array_equal(M.Precision(None)(scores, labels, weight), [1.0, 1.0])
+    np.testing.assert_array_equal(M.F1(None)(scores, labels, weight), [2 * 2 / 12, 2 * 1 / 6])
+    np.testing.assert_array_equal(M.F1(None)(scores.astype(np.float32), labels, weight), [4 / 12, 2 / 6])
+    assert M.Recall("micro")(scores, labels, weight) == np.average(
+        M.Accuracy()(scores, labels), weights=weight
+    )
+    binary = np.array([np.nan, 1.0, np.nan]), np.array([1, 1, 0])
+    assert M.Recall()(*binary) == 0.5 and M.Precision()(*binary) == 1.0
+    assert M.Recall("macro")(*binary) == 0.25
+
+
+def test_lists_and_bools_are_data():
+    yes = [True, False, True]
+    np.testing.assert_array_equal(M.Accuracy()([[1.0, 2.0], [3.0, 1.0]], [1, 1]), [1.0, 0.0])
+    for metric in (M.RMSE(), M.MSE(), M.MAE(), M.R2(), mn.losses.MSE()):
+        np.testing.assert_array_equal(
+            metric(yes, [True, True, True]), metric(np.array(yes, float), np.ones(3))
+        )
+    assert M.F1()(yes, yes) == 1.0 and M.AUC(from_logits=False)(np.array(yes), np.array(yes)) == 1.0
+    np.testing.assert_array_equal(M.Accuracy()(SCORES, CLASSES.astype(float)), M.Accuracy()(SCORES, CLASSES))

@@ -90,7 +90,7 @@ CUT = math.sqrt(stats.truncnorm(-2, 2).var())
 @pytest.mark.parametrize(
     ("initializer", "std"),
     [
-        (mn.initializers.TruncatedNormal(std=0.3), 0.3 * CUT),
+        (mn.initializers.TruncatedNormal(stddev=0.3), 0.3 * CUT),
         (mn.initializers.VarianceScaling(2.0), math.sqrt(2 / 300)),
         (mn.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"), math.sqrt(2 / 400)),
         (mn.initializers.VarianceScaling(1.0, "fan_avg", "uniform"), math.sqrt(1 / 350)),

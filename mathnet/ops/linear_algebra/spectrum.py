@@ -286,6 +286,12 @@ def _undetermined() -> GradientError:
     )
 
 
+_VECTORS = NoDerivative(
+    "eigenvectors of a matrix that is not symmetric are not differentiated, so eig and eigvals have first derivatives of the eigenvalues "
+    "only; use mn.linalg.eigh if the matrix is symmetric"
+)
+
+
 class Eigvals(MatrixOp):
     """Real and imaginary parts of the eigenvalues of any square matrix, and of the right and left eigenvectors that belong to them.
 
@@ -304,11 +310,7 @@ class Eigvals(MatrixOp):
         self, dy: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]
     ) -> Sequence[Tensor | NoDerivative | None]:  # type: ignore[override]
         if any(d is not None for d in dy[2:]):
-            return (
-                NoDerivative(
-                    "eigenvectors of a matrix that is not symmetric are not differentiated, so eigvals has first derivatives only"
-                ),
-            )
+            return (_VECTORS,)
         # dλ = wᴴ·dA·v: its real part is Σ (Wr·Vr + Wi·Vi)·dA, its imaginary part Σ (Wr·Vi − Wi·Vr)·dA.
         real, imaginary, vr, vi, wr, wi = outputs
         found = None
@@ -323,12 +325,12 @@ class Eigvals(MatrixOp):
 
     def jvp(
         self, tangents: tuple, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]
-    ) -> Sequence[Tensor | None]:  # type: ignore[override]
+    ) -> Sequence[Tensor | NoDerivative | None]:  # type: ignore[override]
         real, imaginary, vr, vi, wr, wi = outputs
         moved_r, moved_i = (product(tangents[0], v) for v in (vr, vi))
         parts = (wr * moved_r + wi * moved_i, wr * moved_i - wi * moved_r)
         moved = [SIMPLE(real, imaginary, wr, wi, FUNCTIONS["sum"](part, axis=-2)) for part in parts]
-        return (*moved, None, None, None, None)
+        return (*moved, _VECTORS, _VECTORS, _VECTORS, _VECTORS)
 
     def compute(self, a: np.ndarray) -> tuple[np.ndarray, ...]:  # type: ignore[override]
         refuse_nonfinite(self.name, a)
@@ -416,6 +418,23 @@ def eigvals(x: Any) -> tuple[Tensor, Tensor]:
     array([-2.,  2.])
     """
     return EIGVALS(square_matrix(x, "eigvals"))[:2]
+
+
+def eig(x: Any) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """(values, vectors) of any square matrices (…, n, n), each as a pair of real parts and imaginary parts.
+
+    The values (…, n) are those of :func:`eigvals`; the vectors (…, n, n) are columns of length 1, A·v = λ·v, as in NumPy.  First
+    derivatives of the values only.  A matrix that is not diagonalisable has vectors that are parallel.
+
+    >>> import mathnet as mn
+    >>> (real, imaginary), (v, w) = mn.linalg.eig([[0.0, -2.0], [2.0, 0.0]])
+    >>> real, imaginary
+    (array([0., 0.]), array([-2.,  2.]))
+    >>> (v**2 + w**2).sum(0).round(12)
+    array([1., 1.])
+    """
+    real, imaginary, vr, vi, *_ = EIGVALS(square_matrix(x, "eig"))
+    return (real, imaginary), (vr, vi)
 
 
 def svd(x: Any, full_matrices: bool = False) -> tuple[Tensor, Tensor, Tensor]:

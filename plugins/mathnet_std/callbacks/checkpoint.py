@@ -7,6 +7,7 @@ from typing import Any
 
 import mathnet as mn
 from mathnet_std.callbacks.monitoring import Monitor
+from mathnet_std.callbacks.settings import file_path, whole
 
 
 @mn.callback("checkpoint")
@@ -52,19 +53,18 @@ class Checkpoint(mn.Callback):
         keep: int | None = None,
         every: int = 1,
     ) -> None:
-        self.path = os.fspath(path)
+        self.path = file_path("Checkpoint", path)
         try:
             list(string.Formatter().parse(self.path))
         except ValueError as error:
             raise mn.ArgumentError(f"Checkpoint: path {self.path!r} is no template: {error}") from None
         if content not in ("training", "model"):
             raise mn.ArgumentError(f"Checkpoint: content must be 'training' or 'model', not {content!r}")
-        for name, count in (("keep", 1 if keep is None else keep), ("every", every)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                raise mn.ArgumentError(f"Checkpoint: {name} must be an integer from 1, not {count!r}")
         self._monitor = Monitor("Checkpoint", monitor, mode)
         self.monitor, self.save_best_only, self.mode = monitor, bool(save_best_only), mode
-        self.content, self.keep, self.every = content, keep, every
+        self.content = content
+        self.keep = None if keep is None else whole("Checkpoint", "keep", keep, 1)
+        self.every = whole("Checkpoint", "every", every, 1)
         self._restored = False
         self._forget()
 

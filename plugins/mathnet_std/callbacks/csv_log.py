@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 import mathnet as mn
+from mathnet_std.callbacks.settings import file_path
 
 
 @mn.callback("csv_log")
@@ -25,7 +26,7 @@ class CSVLog(mn.Callback):
     """
 
     def __init__(self, path: Any, append: bool = False) -> None:
-        self.path, self.append = os.fspath(path), append
+        self.path, self.append = file_path("CSVLog", path), append
         self._begun = self._restored = False
 
     def on_train_begin(self, trainer: Any) -> None:

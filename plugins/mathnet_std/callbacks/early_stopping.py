@@ -7,6 +7,7 @@ import numpy as np
 
 import mathnet as mn
 from mathnet_std.callbacks.monitoring import Monitor
+from mathnet_std.callbacks.settings import number, whole
 
 
 @mn.callback("early_stopping")
@@ -34,10 +35,10 @@ class EarlyStopping(mn.Callback):
         mode: str = "auto",
         restore_best: bool = True,
     ) -> None:
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 0:
-            raise mn.ArgumentError(f"EarlyStopping: patience must be an integer from 0, not {patience!r}")
         self._monitor = Monitor("EarlyStopping", monitor, mode)
-        self.monitor, self.patience, self.min_delta, self.mode = monitor, patience, abs(min_delta), mode
+        self.monitor, self.mode = monitor, mode
+        self.patience = whole("EarlyStopping", "patience", patience, 0)
+        self.min_delta = abs(number("EarlyStopping", "min_delta", min_delta))
         self.restore_best = restore_best
         self._restored = False
         self._forget()

@@ -4,6 +4,7 @@ import warnings
 from typing import Any, NamedTuple
 
 import mathnet as mn
+from mathnet_std.callbacks.settings import number
 
 
 class GradientProblem(NamedTuple):
@@ -36,12 +37,12 @@ class GradientMonitor(mn.Callback):
     """
 
     def __init__(self, vanishing: float = 1e-7, exploding: float = 1e3) -> None:
-        numbers = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (vanishing, exploding))
-        if not numbers or not 0.0 <= vanishing < exploding:
+        self.vanishing = number("GradientMonitor", "vanishing", vanishing, 0.0)
+        self.exploding = number("GradientMonitor", "exploding", exploding, 0.0)
+        if not self.vanishing < self.exploding:
             raise mn.ArgumentError(
                 f"GradientMonitor: 0 ≤ vanishing < exploding must hold, not {vanishing!r} and {exploding!r}"
             )
-        self.vanishing, self.exploding = vanishing, exploding
         self._norms: Any = None
         self._sums: dict[str, Any] = {}
         self._restored = False

@@ -6,6 +6,7 @@ from typing import Any
 
 import mathnet as mn
 from mathnet_std.callbacks.monitoring import Monitor, check_settable
+from mathnet_std.callbacks.settings import number, parameter_names, whole
 
 
 @mn.callback("plateau")
@@ -51,17 +52,18 @@ class Plateau(mn.Callback):
         epsilon: float = 1e-8,
     ) -> None:
         self._monitor = Monitor("Plateau", monitor, mode)
-        if not isinstance(factor, (int, float)) or not 0.0 <= factor < 1.0:
+        if not number("Plateau", "factor", factor, 0.0) < 1.0:
             raise mn.ArgumentError(f"Plateau: factor must be a number from 0 and below 1, not {factor!r}")
-        for name, count in (("patience", patience), ("cooldown", cooldown)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-                raise mn.ArgumentError(f"Plateau: {name} must be an integer from 0, not {count!r}")
         if threshold_mode not in ("rel", "abs"):
             raise mn.ArgumentError(f"Plateau: threshold_mode must be 'rel' or 'abs', not {threshold_mode!r}")
-        self.monitor, self.parameter, self.factor, self.patience = monitor, parameter, factor, patience
-        self.threshold, self.threshold_mode, self.cooldown = threshold, threshold_mode, cooldown
-        self.minimum, self.mode, self.epsilon = minimum, mode, epsilon
-        self._names = (parameter,) if isinstance(parameter, str) else tuple(parameter)
+        self.monitor, self.mode, self.threshold_mode = monitor, mode, threshold_mode
+        self.parameter, self._names = parameter, parameter_names("Plateau", parameter)
+        self.factor = float(factor)
+        self.patience = whole("Plateau", "patience", patience, 0)
+        self.cooldown = whole("Plateau", "cooldown", cooldown, 0)
+        self.threshold = number("Plateau", "threshold", threshold, 0.0)
+        self.minimum = number("Plateau", "minimum", minimum)
+        self.epsilon = number("Plateau", "epsilon", epsilon, 0.0)
         self._restored = False
         self._forget()
 

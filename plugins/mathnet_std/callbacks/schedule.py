@@ -27,6 +27,10 @@ class Schedule(mn.Callback):
 
     def __init__(self, schedule: Any, parameter: str = "learning_rate") -> None:
         self.schedule, self.parameter = mn.schedules.get(schedule), parameter
+        if not isinstance(parameter, str):
+            raise mn.ArgumentError(
+                f"Schedule: parameter must be a name in trainer.hyper such as 'learning_rate', not {parameter!r}"
+            )
         self._takes_value = inspect.isroutine(self.schedule) and _needed(self.schedule) == 2
 
     def on_train_begin(self, trainer: Any) -> None:

@@ -22,7 +22,7 @@ class Normalization(mn.Layer):
     """
 
     def __init__(self, axis: int | None = -1, name: str | None = None) -> None:
-        if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int)):
+        if axis is not None and (isinstance(axis, bool) or not isinstance(axis, (int, np.integer))):
             raise mn.ArgumentError(f"Normalization: axis must be an integer or None, not {axis!r}")
         self.axis = axis
 

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import numpy as np
+
 import mathnet as mn
 from mathnet_std.layers.kernel_and_bias import KernelAndBias
 
@@ -54,7 +56,8 @@ class EinsumDense(KernelAndBias):
         self.equation = equation
         self.sizes = tuple(output_shape) if isinstance(output_shape, (tuple, list)) else (output_shape,)
         if any(
-            n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1) for n in self.sizes
+            n is not None and (isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1)
+            for n in self.sizes
         ):
             raise mn.ArgumentError(
                 f"EinsumDense: output_shape must hold positive integers or None, not {output_shape!r}"

@@ -3,6 +3,8 @@
 from functools import reduce
 from typing import Any
 
+import numpy as np
+
 import mathnet as mn
 from mathnet_std.layers.shaping import product
 
@@ -112,7 +114,7 @@ class Concatenate(_Merge):
     """
 
     def __init__(self, axis: int = -1, name: str | None = None) -> None:
-        if isinstance(axis, bool) or not isinstance(axis, int) or axis == 0:
+        if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)) or axis == 0:
             raise mn.ArgumentError(
                 f"Concatenate: axis must be an integer other than 0 (the batch axis), not {axis!r}"
             )
@@ -141,7 +143,9 @@ class Dot(_Merge):
 
     def __init__(self, axes: Any = -1, normalize: bool = False, name: str | None = None) -> None:
         pair = tuple(axes) if isinstance(axes, (tuple, list)) else (axes, axes)
-        if len(pair) != 2 or any(isinstance(a, bool) or not isinstance(a, int) or a == 0 for a in pair):
+        if len(pair) != 2 or any(
+            isinstance(a, bool) or not isinstance(a, (int, np.integer)) or a == 0 for a in pair
+        ):
             raise mn.ArgumentError(
                 f"Dot: axes must be an integer other than 0 (the batch axis) or a pair of them, not {axes!r}"
             )

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 import mathnet as mn
 from mathnet_std.layers.arguments import positive
 
@@ -43,7 +45,10 @@ class Reshape(mn.Layer):
             tuple(target_shape) if isinstance(target_shape, (tuple, list)) else (target_shape,)
         )
         if (
-            any(isinstance(n, bool) or not isinstance(n, int) or n < -1 for n in self.target_shape)
+            any(
+                isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < -1
+                for n in self.target_shape
+            )
             or self.target_shape.count(-1) > 1
         ):
             raise mn.ArgumentError(
@@ -76,9 +81,9 @@ class Permute(mn.Layer):
 
     def __init__(self, dims: tuple[int, ...], name: str | None = None) -> None:
         self.dims = tuple(dims) if isinstance(dims, (tuple, list)) else (dims,)
-        if any(isinstance(d, bool) or not isinstance(d, int) for d in self.dims) or sorted(self.dims) != list(
-            range(1, len(self.dims) + 1)
-        ):
+        if any(isinstance(d, bool) or not isinstance(d, (int, np.integer)) for d in self.dims) or sorted(
+            self.dims
+        ) != list(range(1, len(self.dims) + 1)):
             raise mn.ArgumentError(
                 f"Permute: dims must name the axes 1, 2, … after the batch once each, not {dims!r}"
             )

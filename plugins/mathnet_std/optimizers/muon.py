@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 import mathnet as mn
 from mathnet_std.optimizers.settings import number, rate
 
@@ -42,7 +44,7 @@ class Muon:
         self.learning_rate = rate("Muon", learning_rate)
         self.momentum = number("Muon", "momentum", momentum, below=1.0)
         self.nesterov = bool(nesterov)
-        if isinstance(iterations, bool) or not isinstance(iterations, int) or iterations < 1:
+        if isinstance(iterations, bool) or not isinstance(iterations, (int, np.integer)) or iterations < 1:
             raise mn.ArgumentError(f"Muon: iterations must be an integer from 1, not {iterations!r}")
         self.iterations = iterations
         self.weight_decay = number("Muon", "weight_decay", weight_decay)

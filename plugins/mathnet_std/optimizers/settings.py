@@ -11,7 +11,7 @@ import mathnet as mn
 def number(optimizer: str, name: str, value: Any, below: float | None = None) -> float:
     """A float ≥ 0 (and < ``below``), or an error that names optimizer and setting."""
     good = (
-        isinstance(value, (int, float))
+        isinstance(value, (int, float, np.integer, np.floating))
         and not isinstance(value, bool)
         and value >= 0.0
         and (below is None or value < below)
@@ -24,7 +24,7 @@ def number(optimizer: str, name: str, value: Any, below: float | None = None) ->
 
 def rate(optimizer: str, value: Any) -> Any:
     """A learning rate: a number from 0, or a schedule (key, object or function of the step)."""
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float, np.integer, np.floating)):
         return number(optimizer, "learning_rate", value)
     return mn.schedules.get(value)
 
