@@ -13,12 +13,31 @@ typedef struct mn_vm_step mn_vm_step;
 typedef void (*mn_vm_fn)(const mn_vm_step *step, void *const *registers, int64_t n);
 
 /* An operation, and another one behind it where both run in one loop.  Bit k of a uniform mask: operand k of a, b, c, e
-   holds one value, in its first VL lanes only. */
+   holds one value, in its first VL lanes only.  fetched: registers that lie in memory and that this step is the first to
+   touch, if the memory is more than the caches hold. */
 struct mn_vm_step {
     mn_vm_fn run;
     mn_vm_op op, then;
     uint8_t uniform, uniform_then;
+    uint16_t n_fetched, fetched[10];
 };
+
+#define MN_FETCH_BYTES 256
+#define MN_FETCH_AHEAD 2048 /* a block */
+
+/* Begins a strip of a step's loop at element i: asks for the same strip of the next block of each fetched register, since
+   the processor's own prefetcher loses the thread where a block ends.  Returns where the strip ends.  What is written is
+   fetched too: a store that waits for its line holds up all behind it. */
+static __attribute__((noinline)) int64_t vm_fetch(const mn_vm_step *step, void *const *registers, int64_t i, int64_t n)
+{
+    const int64_t end = i + MN_FETCH_BYTES / (int64_t)sizeof(mn_real);
+    for (int k = 0; k < step->n_fetched; k++) {
+        const char *at = (const char *)((const mn_real *)registers[step->fetched[k]] + i) + MN_FETCH_AHEAD;
+        for (int line = 0; line < MN_FETCH_BYTES; line += 64)
+            v_prefetch((const mn_real *)(at + line));
+    }
+    return end < n ? end : n;
+}
 
 /* NumPy's minimum and maximum: NaN where either is */
 MN_INLINE mn_vec v_min_or_nan(mn_vec a, mn_vec b)
@@ -71,6 +90,31 @@ MN_INLINE mn_vec v_sign(mn_vec x)
             v_store(d + i, vm_value_##name(x, y, z, w, imm));                                                         \
         }                                                                                                             \
     }                                                                                                                 \
+    static void vm_fetching_##name(const mn_vm_step *step, void *const *registers, int64_t n)                         \
+    {                                                                                                                 \
+        const mn_vm_op *op = &step->op;                                                                               \
+        const mn_vec imm = v_splat((mn_real)op->immediate);                                                           \
+        const int uniform = step->uniform;                                                                            \
+        const int64_t step_a = !(uniform & 1), step_b = !(uniform & 2), step_c = !(uniform & 4),                      \
+                      step_e = !(uniform & 8);                                                                        \
+        mn_real *d = registers[op->d];                                                                                \
+        const mn_real *a = registers[op->a], *b = registers[op->b], *c = registers[op->c], *e = registers[op->e];     \
+        mn_vec x = v_load(a), y = v_load(b), z = v_load(c), w = v_load(e);                                            \
+        for (int64_t i = 0; i < n;) {                                                                                 \
+            const int64_t end = vm_fetch(step, registers, i, n);                                                      \
+            for (; i < end; i += VL) {                                                                                \
+                if (reads > 0)                                                                                        \
+                    x = v_load(a + i * step_a);                                                                       \
+                if (reads > 1)                                                                                        \
+                    y = v_load(b + i * step_b);                                                                       \
+                if (reads > 2)                                                                                        \
+                    z = v_load(c + i * step_c);                                                                       \
+                if (reads > 3)                                                                                        \
+                    w = v_load(e + i * step_e);                                                                       \
+                v_store(d + i, vm_value_##name(x, y, z, w, imm));                                                     \
+            }                                                                                                         \
+        }                                                                                                             \
+    }                                                                                                                 \
     MN_VM_LOOPS_##reads(name)
 
 #define MN_VM_LOOP(name, uniform)                                                                                     \
@@ -78,17 +122,18 @@ MN_INLINE mn_vec v_sign(mn_vec x)
     {                                                                                                                 \
         vm_loop_##name(step, registers, n, uniform);                                                                  \
     }
-/* vm_name[uniform mask] */
-#define MN_VM_LOOPS_0(name) MN_VM_LOOP(name, 0) static const mn_vm_fn vm_##name[] = {vm_##name##_0};
+/* vm_name[uniform mask], and behind those the loop of a step that fetches */
+#define MN_VM_LOOPS_0(name) MN_VM_LOOP(name, 0) static const mn_vm_fn vm_##name[] = {vm_##name##_0, vm_fetching_##name};
 #define MN_VM_LOOPS_1(name)                                                                                           \
     MN_VM_LOOP(name, 0)                                                                                               \
-    MN_VM_LOOP(name, 1) static const mn_vm_fn vm_##name[] = {vm_##name##_0, vm_##name##_1};
+    MN_VM_LOOP(name, 1) static const mn_vm_fn vm_##name[] = {vm_##name##_0, vm_##name##_1, vm_fetching_##name};
 #define MN_VM_LOOPS_2(name)                                                                                           \
     MN_VM_LOOP(name, 0)                                                                                               \
     MN_VM_LOOP(name, 1)                                                                                               \
     MN_VM_LOOP(name, 2)                                                                                               \
     MN_VM_LOOP(name, 3)                                                                                               \
-    static const mn_vm_fn vm_##name[] = {vm_##name##_0, vm_##name##_1, vm_##name##_2, vm_##name##_3};
+    static const mn_vm_fn vm_##name[] = {vm_##name##_0, vm_##name##_1, vm_##name##_2, vm_##name##_3,                  \
+                                         vm_fetching_##name};
 #define MN_VM_LOOPS_3(name)                                                                                           \
     MN_VM_LOOP(name, 0)                                                                                               \
     MN_VM_LOOP(name, 1)                                                                                               \
@@ -99,7 +144,8 @@ MN_INLINE mn_vec v_sign(mn_vec x)
     MN_VM_LOOP(name, 6)                                                                                               \
     MN_VM_LOOP(name, 7)                                                                                               \
     static const mn_vm_fn vm_##name[] = {vm_##name##_0, vm_##name##_1, vm_##name##_2, vm_##name##_3,                  \
-                                         vm_##name##_4, vm_##name##_5, vm_##name##_6, vm_##name##_7};
+                                         vm_##name##_4, vm_##name##_5, vm_##name##_6, vm_##name##_7,                  \
+                                         vm_fetching_##name};
 #define MN_VM_LOOPS_4(name)                                                                                           \
     MN_VM_LOOP(name, 0)                                                                                               \
     MN_VM_LOOP(name, 1)                                                                                               \
@@ -120,7 +166,8 @@ MN_INLINE mn_vec v_sign(mn_vec x)
     static const mn_vm_fn vm_##name[] = {vm_##name##_0,  vm_##name##_1,  vm_##name##_2,  vm_##name##_3,               \
                                          vm_##name##_4,  vm_##name##_5,  vm_##name##_6,  vm_##name##_7,               \
                                          vm_##name##_8,  vm_##name##_9,  vm_##name##_10, vm_##name##_11,              \
-                                         vm_##name##_12, vm_##name##_13, vm_##name##_14, vm_##name##_15};
+                                         vm_##name##_12, vm_##name##_13, vm_##name##_14, vm_##name##_15,              \
+                                         vm_fetching_##name};
 
 MN_VM_OP(constant, 0, imm)
 MN_VM_OP(copy, 1, x)
@@ -231,7 +278,8 @@ MN_VM_OP(sigmoid_scaled_mul, 2, v_sigmoid(x *imm) * y)
         }                                                                                                             \
     }                                                                                                                 \
     static const mn_vm_fn vm_##name[] = {vm_scalar_##name, vm_scalar_##name, vm_scalar_##name, vm_scalar_##name,      \
-                                         vm_scalar_##name, vm_scalar_##name, vm_scalar_##name, vm_scalar_##name};
+                                         vm_scalar_##name, vm_scalar_##name, vm_scalar_##name, vm_scalar_##name,      \
+                                         vm_scalar_##name};
 
 MN_VM_SCALAR_OP(log10, log10(x))
 MN_VM_SCALAR_OP(cbrt, cbrt(x))
@@ -253,7 +301,7 @@ MN_VM_SCALAR_OP(sinc, mn_sinc(x, order))
 #define vm_floor_divide NULL
 #define vm_remainder NULL
 
-/* The loops of every operation, by uniform mask; NULL where there is none. */
+/* The loops of every operation, by uniform mask, and the one that fetches; NULL where there is none. */
 static const mn_vm_fn *const mn_vm_table[MN_OPCODE_COUNT] = {
 #define X(name, reads, cost) vm_##name,
     MN_OPCODES(X)

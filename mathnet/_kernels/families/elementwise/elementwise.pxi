@@ -7,6 +7,10 @@
 # broadcast).  Then each operation of the program runs over the whole block.  Slots are 2 KB each and adjacent: with other
 # distances, addresses 4 KB apart collide.
 #
+# Where the operands are more than the caches hold, the first step of the program that touches one asks for its next block
+# (vm_fetch): silu with its gradient, over a million floats, takes three quarters of the time that way.  Below that, it costs more
+# than it gains.
+#
 # A number of elements that is no multiple of VL is finished by the same code on padded copies in the slots.
 
 cdef extern from "vm_program.h":
@@ -21,7 +25,7 @@ cdef extern from "vm_program.h":
     const_loops *mn_vm_integer_table "((const mn_vm_fn **)mn_vm_integer_table)"
     void mn_vm_bind_one(mn_vm_step *step, const_loops *table, const mn_vm_op *op, const uint8_t *uniform) noexcept nogil
     int64_t mn_vm_bind(
-        mn_vm_step *steps, const_loops *table, const mn_vm_op *ops, int64_t n_ops, const uint8_t *uniform
+        mn_vm_step *steps, const_loops *table, const mn_vm_op *ops, int64_t n_ops, const uint8_t *uniform, uint8_t *untouched
     ) noexcept nogil
     const float *mn_vm_cost
     const uint8_t *mn_vm_reads
@@ -50,6 +54,7 @@ cdef enum:
     MAX_REGISTERS = 48
     SLOT_BYTES = 2048
     MAP_CHUNK = 16384       # elements of a chunk
+    FETCHED_BYTES = 12 << 20    # of all operands in place: from here on blocks to come are fetched from memory
 
 ctypedef struct elementwise_t:
     int64_t rank
@@ -280,6 +285,21 @@ cdef void place(machine *m, operand_t *operands, char *slots) noexcept nogil:
             m.n_scattered += 1
 
 
+cdef bint find_fetched(const machine *m, uint8_t *fetched) noexcept nogil:
+    """Marks the registers of operands in place, each piece of memory once; False where the caches hold them all."""
+    cdef int64_t i, j, k, nbytes = 0, elements = m.kept_rows * m.reduced_rows * m.width
+    memset(fetched, 0, MAX_REGISTERS)
+    for k in range(m.n_in_place):
+        i = m.in_place[k]
+        for j in range(k):
+            if m.operand[m.in_place[j]].base == m.operand[i].base:
+                break
+        else:
+            fetched[i] = 1
+            nbytes += elements * <int64_t>sizeof(real)
+    return nbytes >= FETCHED_BYTES
+
+
 cdef void load_constant_slots(machine *m, int64_t rows, int64_t columns) noexcept nogil:
     """Fills the slots of inputs that are the same for every block; rows, columns: what the largest block needs."""
     cdef int64_t i, done, count, row_bytes = columns * sizeof(real)
@@ -492,11 +512,14 @@ cdef void elementwise_sizes_of(const elementwise_t *d, const_loops *table, mn_si
 
 
 cdef int elementwise_run_with(machine *m, const elementwise_t *d, operand_t *operands, int chunk, void *scratch) noexcept nogil:
+    cdef uint8_t fetched[48]
     m.ops = <const mn_vm_op *>(d + 1)
     arrange(m, d)
     place(m, operands, <char *>scratch)
     m.steps = <mn_vm_step *>(<char *>scratch + slot_count(d) * SLOT_BYTES)
-    m.n_steps = mn_vm_bind(m.steps, m.table, m.ops, d.n_ops, m.uniform)
+    m.n_steps = mn_vm_bind(
+        m.steps, m.table, m.ops, d.n_ops, m.uniform, fetched if d.n_ops > 1 and find_fetched(m, fetched) else NULL
+    )
     if d.reduce == MN_NO_REDUCTION:
         run_map(m, chunk)
     else:
