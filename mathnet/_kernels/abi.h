@@ -35,7 +35,8 @@ typedef struct {
                         negative: the descriptor is not valid */
     int64_t scratch; /* bytes of private scratch per worker */
     int64_t shared;  /* bytes shared by all chunks: if > 0 appended as last operand, 64-byte aligned, not cleared */
-    int64_t finish;  /* 1: when all chunks are done, one more call with chunk == chunks combines them in fixed order */
+    int64_t finish;  /* pieces of a second stage, which begins when all chunks are done: calls with chunk == chunks,
+                        chunks + 1, … in any order; 1 where it combines the chunks in fixed order */
     double work;     /* rough cost of the whole instruction in nanoseconds on one AVX2 core */
 } mn_sizes;
 

@@ -198,7 +198,7 @@ cdef class Kernel:
         return PyBytes_AS_STRING(descriptor)
 
     def sizes(self, bytes descriptor not None):
-        """Chunks, scratch, shared buffer, finish call and work (ns) of a packed descriptor.
+        """Chunks, scratch, shared buffer, chunks of the second stage and work (ns) of a packed descriptor.
 
         Raises ValueError where the kernel rejects the descriptor.
         """
@@ -218,7 +218,7 @@ cdef class Kernel:
         return values
 
     def run(self, bytes descriptor not None, operands, order=None):
-        """Runs every chunk, in order or in the given `order` of chunk numbers: for weights prepared once, tests and debugging.
+        """Runs every chunk, in order or (the first stage) in the given `order` of chunk numbers: for weights prepared once, tests and debugging.
 
         operands: arrays (any buffers) as the kernel wants them; their sizes are not checked. The shared buffer is added.
         Raises KernelFault when a chunk returns a status.
@@ -246,7 +246,7 @@ cdef class Kernel:
             if shared_bytes:
                 pointers[count] = shared
             chunks = list(range(sizes.chunks) if order is None else order)
-            for chunk in chunks + [sizes.chunks] * sizes.finish:
+            for chunk in [*chunks, *range(sizes.chunks, sizes.chunks + sizes.finish)]:
                 code = self.entry.fn(packed, pointers, <int>chunk, scratch)
                 if code != 0:
                     raise KernelFault(self.name, code, fault.position, fault.value)

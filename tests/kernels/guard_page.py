@@ -48,7 +48,8 @@ def _aligned(size):
 
 
 def run(kernel, packed, operands, order=None):
-    """Kernel.run with guarded scratch memory: every chunk, in order or in the given order of chunk numbers."""
+    """Kernel.run with guarded scratch memory: every chunk, in order or in the given order of chunk numbers, and then those of
+    the second stage backwards."""
     sizes = kernel.sizes(packed)
     memory = _aligned(_FAULT_BYTES + sizes.scratch)
     arrays = list(operands) + ([_aligned(sizes.shared)] if sizes.shared else [])
@@ -58,5 +59,6 @@ def run(kernel, packed, operands, order=None):
         ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p
     )(kernel.address)
     chunks = list(range(sizes.chunks) if order is None else order)
-    for chunk in chunks + [sizes.chunks] * sizes.finish:
+    second = range(sizes.chunks, sizes.chunks + sizes.finish)
+    for chunk in [*chunks, *(second if order is None else reversed(second))]:
         assert function(packed, pointers, chunk, scratch) == 0

@@ -66,6 +66,25 @@ int sum(const void *descriptor, void *const *operands, int chunk, void *scratch)
     return MN_OK;
 }
 
+/* y[j] = (j + 1) Σ x: partial sums in the first stage, one element of y for each chunk of the second. */
+typedef struct {
+    int64_t n, chunk, results;
+} multiples_t;
+
+int multiples_of_sum(const void *descriptor, void *const *operands, int chunk, void *scratch)
+{
+    const multiples_t *d = descriptor;
+    int chunks = (int)((d->n + d->chunk - 1) / d->chunk);
+    add_t all = {d->n, d->chunk};
+    float total;
+    void *first[3] = {operands[0], &total, operands[2]};
+    if (chunk < chunks)
+        return sum(&all, first, chunk, scratch);
+    sum(&all, first, chunks, scratch);
+    ((float *)operands[1])[chunk - chunks] = (float)(chunk - chunks + 1) * total;
+    return MN_OK;
+}
+
 /* y[chunk] = Σ over scratch that was filled with the chunk's number: wrong if two workers share scratch. */
 typedef struct {
     int64_t n, rounds;

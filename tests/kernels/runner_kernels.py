@@ -63,6 +63,14 @@ class RunnerKernels:
         sizes = Sizes(chunks=chunks, shared=4 * chunks, finish=1, work=work)
         return self.instruction("sum", [x, y, shared], struct.pack("qq", n, chunk), sizes)
 
+    def multiples_of_sum(self, x, y, shared, n: int, chunk: int, results: int, work: float = 5.0) -> tuple:
+        """y[j] = (j + 1) Σ x for j < results, in two stages."""
+        chunks = -(-n // chunk)
+        sizes = Sizes(chunks=chunks, shared=4 * chunks, finish=results, work=work)
+        return self.instruction(
+            "multiples_of_sum", [x, y, shared], struct.pack("qqq", n, chunk, results), sizes
+        )
+
     def refuse_nan(self, x, n: int, chunk: int | None = None, work: float = 5.0) -> tuple:
         chunk = chunk or n
         return self.instruction(

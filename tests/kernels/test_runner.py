@@ -139,6 +139,23 @@ def test_nothing_after_a_failure_runs(kernels):
     assert count == 1
 
 
+@pytest.mark.parametrize("chunk, results", [(100, 7), (7, 100), (1000, 50), (100, 1)])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_second_stage_sees_all_of_the_first(kernels, chunk, results, threads):
+    n = 1000
+    instruction = kernels.multiples_of_sum(X, Y, arena(0), n, chunk, results, work=1e6)
+    program = Program([instruction], 4096, 2, 1, threads=threads)
+    x, y = np.arange(n, dtype=np.float32), np.empty(results, dtype=np.float32)
+    before = runner.threads()
+    runner.set_threads(3)
+    try:
+        for scale in range(1, 20):
+            program.run([x * np.float32(scale), y])
+            np.testing.assert_array_equal(y, scale * 499500 * np.arange(1, results + 1, dtype=np.float32))
+    finally:
+        runner.set_threads(before)
+
+
 def test_an_empty_program_and_empty_arrays(kernels):
     Program([], 0, 0, 0).run()
     empty = np.empty(0, dtype=np.float32)

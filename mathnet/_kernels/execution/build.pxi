@@ -56,17 +56,19 @@ cdef class ProgramBuilder:
         self.where = f"{self.where} ({label})"
         if not address:
             raise ValueError(f"{self.where}: the kernel's address is 0")
-        if sizes.chunks < 0 or sizes.chunks >= 1 << 31 or sizes.scratch < 0:
-            raise ValueError(f"{self.where}: chunks={sizes.chunks}, scratch={sizes.scratch}: out of range")
+        if min(sizes.chunks, sizes.finish, sizes.scratch) < 0 or sizes.chunks + sizes.finish >= 1 << 31:
+            raise ValueError(
+                f"{self.where}: chunks={sizes.chunks}, finish={sizes.finish}, scratch={sizes.scratch}: out of range"
+            )
         copy = self.allocate(len(descriptor))
         memcpy(copy, <const char *>descriptor, len(descriptor))
         instruction.fn = <mn_kernel><uintptr_t>address
         instruction.descriptor = copy
         instruction.chunks = sizes.chunks
-        instruction.finish = 1 if sizes.finish else 0
+        instruction.finish = sizes.finish
         instruction.work = sizes.work
-        instruction.chunk_work = sizes.work / max(sizes.chunks, 1)
-        instruction.limit = self.threads_worth(sizes.chunks, sizes.work)
+        instruction.chunk_work = sizes.work / max(sizes.chunks + sizes.finish, 1)
+        instruction.limit = self.threads_worth(max(sizes.chunks, sizes.finish), sizes.work)
         simple = sizes.chunks == 1 and not sizes.finish and sizes.work < WORTH_DIVIDING
         instruction.kind = KERNEL if simple else CHUNKED
         for operand in operands:

@@ -45,11 +45,11 @@ cdef struct Nested:        # what a LOOP or BRANCH adds to an instruction
 
 cdef struct Instruction:
     InstructionKind kind
-    int finish
     mn_kernel fn
     const void *descriptor
     int64_t first_slot
     int64_t chunks
+    int64_t finish         # chunks of the second stage, numbered from `chunks` on
     int limit              # threads worth using, 1: serial
     int child              # LOOP, BRANCH: the first body's frame among the children of this program's frame
     double work            # nanoseconds

@@ -31,6 +31,7 @@ cdef struct Job:               # one instruction in the thread pool
     mn_kernel fn
     const void *descriptor
     void **operands
+    int first                  # number of the job's first chunk
     char *scratch
     int64_t scratch_stride
     int flush
@@ -108,26 +109,35 @@ cdef int run_compound(
 # ---- Kernels of several chunks -----------------------------------------------------------------------------
 
 cdef int run_chunked(Instruction *instruction, void **operands, Context *context) noexcept nogil:
-    cdef int limit = min(instruction.limit, context.workers)
-    cdef int64_t chunk
-    cdef int status = MN_OK
-    if limit < 2 or not run_on_pool(instruction, operands, context, limit, &status):
-        for chunk in range(instruction.chunks):
-            status = instruction.fn(instruction.descriptor, operands, <int>chunk, context.scratch)
-            if status != MN_OK:
-                return status
-            context.credit += instruction.chunk_work
-            if context.credit > CLOCK_CREDIT:
-                status = poll(context)
-                if status != MN_OK:
-                    return status
+    cdef int status = run_stage(instruction, operands, context, 0, instruction.chunks)
     if status == MN_OK and instruction.finish:
-        status = instruction.fn(instruction.descriptor, operands, <int>instruction.chunks, context.scratch)
+        status = run_stage(instruction, operands, context, instruction.chunks, instruction.finish)
     return status
 
 
+cdef int run_stage(
+    Instruction *instruction, void **operands, Context *context, int64_t first, int64_t count
+) noexcept nogil:
+    """`count` chunks from `first` on, in any order."""
+    cdef int limit = <int>min(min(instruction.limit, context.workers), count)
+    cdef int64_t chunk
+    cdef int status = MN_OK
+    if limit >= 2 and run_on_pool(instruction, operands, context, first, count, limit, &status):
+        return status
+    for chunk in range(first, first + count):
+        status = instruction.fn(instruction.descriptor, operands, <int>chunk, context.scratch)
+        if status != MN_OK:
+            return status
+        context.credit += instruction.chunk_work
+        if context.credit > CLOCK_CREDIT:
+            status = poll(context)
+            if status != MN_OK:
+                return status
+    return MN_OK
+
+
 cdef bint run_on_pool(
-    Instruction *instruction, void **operands, Context *context, int limit, int *status
+    Instruction *instruction, void **operands, Context *context, int64_t first, int64_t count, int limit, int *status
 ) noexcept nogil:
     """False when the pool has no place.  A failure is that of the lowest failing chunk, as in a serial run."""
     cdef Job job
@@ -136,6 +146,7 @@ cdef bint run_on_pool(
     job.fn = instruction.fn
     job.descriptor = instruction.descriptor
     job.operands = operands
+    job.first = <int>first
     job.scratch = context.scratch
     job.scratch_stride = context.scratch_stride
     job.flush = context.flush
@@ -143,7 +154,7 @@ cdef bint run_on_pool(
     job.chunk_work = instruction.chunk_work
     for worker in range(limit):
         header(context.scratch + worker * context.scratch_stride).status = MN_OK
-    if not mn_pool_run(run_chunk, &job, <int>instruction.chunks, limit):
+    if not mn_pool_run(run_chunk, &job, <int>count, limit):
         return False
     for worker in range(limit):
         of_worker = header(context.scratch + worker * context.scratch_stride)
@@ -162,6 +173,7 @@ cdef int run_chunk(void *argument, int chunk, int worker) noexcept nogil:
     cdef uint64_t float_mode
     if header(scratch).status != MN_OK:
         return 0  # chunks come in ascending order: a worker's first failure is the one that counts
+    chunk += job.first
     header(scratch).chunk = chunk
     if worker:
         float_mode = mn_float_mode_enter(job.flush)
