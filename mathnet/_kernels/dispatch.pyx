@@ -218,7 +218,8 @@ cdef class Kernel:
         return values
 
     def run(self, bytes descriptor not None, operands, order=None):
-        """Runs every chunk, in order or (the first stage) in the given `order` of chunk numbers: for weights prepared once, tests and debugging.
+        """Runs every chunk, in order or (the first stage) in the given `order` of chunk numbers: for weights prepared once, tests
+        and debugging.
 
         operands: arrays (any buffers) as the kernel wants them; their sizes are not checked. The shared buffer is added.
         Raises KernelFault when a chunk returns a status.

@@ -9,7 +9,8 @@
 # At 64 channels and 56x56 pixels an AVX2 core delivers 230 GFLOP/s, counted as direct arithmetic, of a peak of 97.
 #
 # Work goes in blocks of some hundred tiles: V of a block for all channels, then, for every two vectors of output
-# channels, their U, the products and the output, so that nothing outgrows the caches.  Every element of M is one chain
+# channels, their U, the products and the output, so that nothing outgrows the caches.  Where there are few blocks, threads
+# share the outputs of each: a first stage makes V, a second one the rest.  Every element of M is one chain
 # over c, and tiles never share an image: the bits of an example do not depend on the batch or on the cut into blocks.
 #
 # A tile mixes its inputs, so NaN and infinity reach every output of the tiles that see them, the latter perhaps as NaN.
@@ -23,12 +24,27 @@ cdef extern from "winograd_weights.h":
     void planes_of_pixels "mn_planes_of_pixels"(const real *pixels, int64_t count, int64_t channels, real *plane,
                                                 int64_t plane_stride) noexcept nogil
 
+cdef extern from "winograd_products.h":
+    ctypedef struct point_product_t "mn_point_product":
+        int64_t tiles, k
+        const real *v
+        int64_t v_row
+        const real *u
+        real *m
+        int64_t vectors, resume
+        const real *next_v
+        const real *next_u
+    void run_point_product "mn_point_product_run"(const point_product_t *p) noexcept nogil
+
 cdef enum:
     BLOCK_TILES = 96                # tiles of a block
     LARGE_BLOCK_TILES = 256         # the same where there are more weights than LARGE_WEIGHTS, as each block transforms them
     LARGE_WEIGHTS = 1 << 15
     PHASE_POINTS_2D = 81            # products of a tile by phases
     WINOGRAD_PIECES = 4             # chunks that are worth transforming the input again for some of the outputs
+    SHARING_PIECES = 8              # chunks where it is transformed once for all of them
+    SHARED_ELEMENTS = 1 << 23       # of V, the most for that
+    TRANSFORMED_CHANNELS = 64       # of a chunk that makes V
     PIECE_OUTPUTS = 32              # the fewest outputs of such a piece
     TAPS_AT_ONCE = 32               # kernels by VL that are transposed at a time
 
@@ -41,10 +57,21 @@ cdef void cut_outputs(winograd_t *g) noexcept nogil:
     """Blocks, and pieces of the output channels where there are few blocks."""
     cdef int64_t wanted = LARGE_BLOCK_TILES if g.c * g.o > LARGE_WEIGHTS else BLOCK_TILES
     cut_blocks(g, wanted * POINTS_2D // products_of_tile(g))
-    wanted = at_most(products_of_tile(g) * g.groups * g.c * g.o * all_tiles(g) // PIECE_PRODUCTS, WINOGRAD_PIECES)
-    g.pieces = 1
-    while g.groups * g.blocks * g.pieces < wanted and 2 * g.pieces * PIECE_OUTPUTS <= g.o:
-        g.pieces *= 2
+    cut_pieces(g, g.groups * g.blocks, PIECE_OUTPUTS, True)
+
+
+cdef void cut_pieces(winograd_t *g, int64_t others, int64_t least, bint share) noexcept nogil:
+    """Pieces of at least `least` outputs, where there are few `others`: chunks that cannot.  share: V may be."""
+    cdef int64_t[36] at
+    cdef int64_t worth = products_of_tile(g) * g.groups * g.c * g.o * all_tiles(g) // PIECE_PRODUCTS
+    cdef int64_t wanted = at_most(worth, WINOGRAD_PIECES)
+    g.pieces, g.shared_points = 1, False
+    if others < wanted and 2 * least <= g.o:
+        g.shared_points = share and g.groups * g.blocks * place_points(g, padded_row(g.c), at) <= SHARED_ELEMENTS
+        if g.shared_points:
+            wanted = at_most(worth, SHARING_PIECES)
+        while others * g.pieces < wanted and 2 * g.pieces * least <= g.o:
+            g.pieces *= 2
     g.outputs = chunk_count(chunk_count(g.o, g.pieces), TILE_COLUMNS) * TILE_COLUMNS
     g.pieces = chunk_count(g.o, g.outputs)
 
@@ -97,8 +124,9 @@ cdef bint is_winograd(const conv2d_t *d) noexcept nogil:
 
 # Where a worker keeps what it computes, in elements of scratch.
 ctypedef struct winograd_scratch_t:
-    int64_t v_tile                  # V[point][tile][c]
+    int64_t v_tile                  # V[point][tile][c]; of one block in shared memory, where that holds it
     int64_t[36] v
+    int64_t v_elements
     int64_t[36] m                   # M[point][tile][TILE_COLUMNS]
     int64_t u, u_point              # U[point][c][TILE_COLUMNS]
     int64_t window                  # scratch of transform_planes; then rows of pixels of the output
@@ -108,13 +136,14 @@ ctypedef struct winograd_scratch_t:
 cdef winograd_scratch_t winograd_scratch(const winograd_t *g) noexcept nogil:
     cdef winograd_scratch_t s
     cdef planes_t planes = input_planes(g, NULL)
-    cdef int64_t point, v, window = window_elements(g, &planes), side = g.xs.outputs * (2 if g.apart else 1)
+    cdef int64_t point, m, window = window_elements(g, &planes), side = g.xs.outputs * (2 if g.apart else 1)
     cdef int64_t output = side * side * g.lattices_w * g.segment * VL
     s.v_tile = padded_row(g.c)
-    v = place_points(g, s.v_tile, s.v)
-    s.u = v + place_points(g, TILE_COLUMNS, s.m)
+    s.v_elements = place_points(g, s.v_tile, s.v)
+    m = 0 if g.shared_points else s.v_elements
+    s.u = m + place_points(g, TILE_COLUMNS, s.m)
     for point in range(POINTS_2D):
-        s.m[point] += v
+        s.m[point] += m
     s.u_point = point_distance(g.c * TILE_COLUMNS)
     s.window = s.u + POINTS_2D * s.u_point
     s.taps = s.window + (window if window > output else output)
@@ -136,6 +165,9 @@ cdef void winograd_sizes(const winograd_t *g, mn_sizes *out) noexcept nogil:
     out.scratch = s.elements * <int64_t>sizeof(real)
     out.shared = out.finish = 0
     out.work = winograd_work(g)
+    if g.shared_points:
+        out.finish, out.chunks = out.chunks, g.groups * g.blocks * chunk_count(g.c, TRANSFORMED_CHANNELS)
+        out.shared = g.groups * g.blocks * s.v_elements * <int64_t>sizeof(real)
 
 
 cdef void reject(mn_sizes *out) noexcept nogil:
@@ -174,27 +206,22 @@ cdef void transform_weights(const real *w, int64_t o, int64_t c, int64_t taps, b
 # ---- M and y ----
 
 cdef void multiply_points(const winograd_t *g, const winograd_scratch_t *s, const block_t *b, int64_t outputs,
-                          const real *u, int64_t u_point, real *scratch) noexcept nogil:
+                          const real *u, int64_t u_point, const real *points, real *scratch) noexcept nogil:
     """M = V U for every point of a block.  u: [point][c][TILE_COLUMNS], u_point elements from one point to the next."""
-    cdef tile_t t
-    cdef int64_t point, tile, tiles, rows, k
-    t.a_row, t.a_col, t.b_row, t.b_offset, t.b_columns = s.v_tile, 1, TILE_COLUMNS, NULL, TILE_COLUMNS
-    t.c_row, t.panel, t.epilogue = TILE_COLUMNS, NULL, NULL
-    t.columns = TILE_COLUMNS if outputs > VL else VL
-    for point in range(POINTS_2D):
-        tiles = b.rows[point // POINTS] * b.columns[point % POINTS]
-        k = 0
-        while k < g.c:
-            t.k, t.resume = at_most(g.c - k, PANEL_K), k > 0
-            t.b = u + point * u_point + k * TILE_COLUMNS
-            tile = 0
-            while tile < tiles:
-                rows = tile_rows(tiles - tile)
-                t.a = scratch + s.v[point] + tile * s.v_tile + k
-                t.c = scratch + s.m[point] + tile * TILE_COLUMNS
-                run_tile(&t, rows)
-                tile += rows
-            k += PANEL_K
+    cdef point_product_t p
+    cdef int64_t point = 0, k = 0, next_point, next_k
+    p.v_row, p.vectors = s.v_tile, TILE_COLUMNS // VL if outputs > VL else 1
+    while point < POINTS_2D:
+        next_point, next_k = (point, k + PANEL_K) if k + PANEL_K < g.c else (point + 1, <int64_t>0)
+        p.tiles = b.rows[point // POINTS] * b.columns[point % POINTS]
+        p.k, p.resume = at_most(g.c - k, PANEL_K), k > 0
+        p.v = points + s.v[point] + k
+        p.u = u + point * u_point + k * TILE_COLUMNS
+        p.m = scratch + s.m[point]
+        p.next_v = points + s.v[next_point % POINTS_2D] + next_k
+        p.next_u = u + next_point * u_point + next_k * TILE_COLUMNS
+        run_point_product(&p)
+        point, k = next_point, next_k
 
 
 cdef void transform_output(const winograd_t *g, const winograd_scratch_t *s, const block_t *b, int64_t outputs,
@@ -242,16 +269,40 @@ cdef enum:
     AS_IS, TRANSPOSED, PREPARED         # weights: w; w of the transpose; what winograd_weights made of w
 
 
-cdef void winograd_chunk(const winograd_t *g, int weights, const real *x, const real *w, const real *bias,
-                         int64_t activation, real *y, int64_t chunk, real *scratch) noexcept nogil:
-    """One piece of the outputs of one block of tiles of one group."""
+cdef void transform_channels(const winograd_t *g, const real *x, int64_t chunk, real *points, real *scratch) noexcept nogil:
+    """The first stage: V of some channels of one block of one group.  points: [group][block] V of a block."""
     cdef winograd_scratch_t s = winograd_scratch(g)
-    cdef block_t block = block_of(g, chunk % g.blocks)
-    cdef int64_t piece = chunk // g.blocks % g.pieces, group = chunk // (g.blocks * g.pieces)
-    cdef int64_t o = piece * g.outputs, last = at_most(o + g.outputs, g.o), outputs, u_point = s.u_point
-    cdef planes_t planes = input_planes(g, x + group * g.c * g.h * g.w)
-    cdef const real *u = scratch + s.u
-    transform_planes(g, &planes, &block, scratch, s.v, s.v_tile, scratch + s.window)
+    cdef int64_t runs = chunk_count(g.c, TRANSFORMED_CHANNELS), c = chunk % runs * TRANSFORMED_CHANNELS, place = chunk // runs
+    cdef block_t block = block_of(g, place % g.blocks)
+    cdef planes_t planes = input_planes(g, x + (place // g.blocks * g.c + c) * g.h * g.w)
+    planes.channels = at_most(g.c - c, TRANSFORMED_CHANNELS)
+    transform_planes(g, &planes, &block, points + place * s.v_elements + c, s.v, s.v_tile, scratch + s.window)
+
+
+cdef void winograd_chunk(const winograd_t *g, int weights, const real *x, const real *w, const real *bias,
+                         int64_t activation, real *y, real *shared, int64_t chunk, real *scratch) noexcept nogil:
+    """One piece of the outputs of one block of tiles of one group; or, before that, its share of V in `shared`."""
+    cdef int64_t transforming = g.groups * g.blocks * chunk_count(g.c, TRANSFORMED_CHANNELS) if g.shared_points else 0
+    cdef winograd_scratch_t s
+    cdef block_t block
+    cdef planes_t planes
+    cdef int64_t piece, group, index, o, last, outputs, u_point
+    cdef const real *points = scratch
+    cdef const real *u
+    if chunk < transforming:
+        transform_channels(g, x, chunk, shared, scratch)
+        return
+    s = winograd_scratch(g)
+    chunk -= transforming
+    index, piece, group = chunk % g.blocks, chunk // g.blocks % g.pieces, chunk // (g.blocks * g.pieces)
+    block = block_of(g, index)
+    if g.shared_points:
+        points = shared + (group * g.blocks + index) * s.v_elements
+    else:
+        planes = input_planes(g, x + group * g.c * g.h * g.w)
+        transform_planes(g, &planes, &block, scratch, s.v, s.v_tile, scratch + s.window)
+    o, u, u_point = piece * g.outputs, scratch + s.u, s.u_point
+    last = at_most(o + g.outputs, g.o)
     while o < last:
         outputs = at_most(last - o, TILE_COLUMNS)
         if weights == PREPARED:
@@ -263,7 +314,7 @@ cdef void winograd_chunk(const winograd_t *g, int weights, const real *x, const 
         else:
             transform_weights(w + group * g.o * g.c * g.taps * g.taps, g.o, g.c, g.taps, g.phases, False, o, outputs,
                               scratch + s.taps, scratch + s.u, s.u_point)
-        multiply_points(g, &s, &block, outputs, u, u_point, scratch)
+        multiply_points(g, &s, &block, outputs, u, u_point, points, scratch)
         transform_output(g, &s, &block, outputs, bias + group * g.o + o if bias != NULL else NULL, activation,
                          y + (group * g.o + o) * g.out_h * g.out_w, scratch)
         o += TILE_COLUMNS
@@ -283,15 +334,16 @@ cdef int winograd_forward_with(int weights, const void *descriptor, operand_t *o
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef winograd_t g = winograd_forward_of(d)
     winograd_chunk(&g, weights, <const real *>operands[0], <const real *>operands[1],
-                   <const real *>operands[2] if d.bias else NULL, d.activation, <real *>operands[2 + d.bias], chunk,
-                   <real *>scratch)
+                   <const real *>operands[2] if d.bias else NULL, d.activation, <real *>operands[2 + d.bias],
+                   <real *>operands[3 + d.bias] if g.shared_points else NULL, chunk, <real *>scratch)
     return MN_OK
 
 
 cdef int winograd_forward(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
     """y = activation(x * w + bias) with the kernels that is_winograd names.
 
-    Operands: x (n, c, h, w), w (o, c/groups, kh, kw), [bias (o)]  IN; y (n, o, out_h, out_w)  OUT.
+    Operands: x (n, c, h, w), w (o, c/groups, kh, kw), [bias (o)]  IN; y (n, o, out_h, out_w)  OUT; with few blocks: V of
+    all of them  SHARED.
     """
     return winograd_forward_with(AS_IS, descriptor, operands, chunk, scratch)
 
@@ -313,12 +365,13 @@ cdef void winograd_backward_input_sizes(const void *descriptor, mn_sizes *out) n
 cdef int winograd_backward_input(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
     """dx = the transpose of the convolution, applied to dy; bias and activation of the descriptor play no part.
 
-    Operands: dy (n, o, out_h, out_w), w (o, c/groups, kh, kw)  IN; dx (n, c, h, w)  OUT.
+    Operands: dy (n, o, out_h, out_w), w (o, c/groups, kh, kw)  IN; dx (n, c, h, w)  OUT; with few blocks: V of all of
+    them  SHARED.
     """
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef winograd_t g = winograd_backward_input_of(d)
     winograd_chunk(&g, TRANSPOSED, <const real *>operands[0], <const real *>operands[1], NULL, NO_ACTIVATION,
-                   <real *>operands[2], chunk, <real *>scratch)
+                   <real *>operands[2], <real *>operands[3] if g.shared_points else NULL, chunk, <real *>scratch)
     return MN_OK
 
 

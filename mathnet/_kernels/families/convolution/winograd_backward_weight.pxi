@@ -4,18 +4,33 @@
 #   M[point][o][c]     = sum over tiles of D * V           dw = the adjoint transform of M
 #
 # Chunks take a group of images, a piece of the outputs and a piece of the input channels.  M is one chain over the tiles of
-# a group of images; the gradients of the groups are added in order at the end.
+# a group of images; the gradients of the groups are added in order at the end.  Where the tiles are few, there is one block of
+# all: a first stage makes its V, and chunks of the second take all input channels.
+#
+# Outputs are taken a few at a time, so that their D and M stay in the second-level cache while V passes by.
 
 cdef extern from "winograd_weights.h":
     void winograd_weight_gradient "mn_winograd_weight_gradient"(const real *points, int64_t point_stride, int64_t taps,
                                                                 int phases, int64_t lanes, real *dw) noexcept nogil
+
+cdef extern from "winograd_products.h":
+    ctypedef struct gradient_product_t "mn_gradient_product":
+        int64_t tiles, outputs, channels
+        const real *d
+        int64_t d_row
+        const real *v
+        int64_t v_row
+        real *m
+        int64_t m_row, resume
+    void run_gradient_product "mn_gradient_product_run"(const gradient_product_t *p) noexcept nogil
 
 cdef enum:
     POINT_ELEMENTS = 1 << 14        # tiles by channels of V in a block, where that gives more than MINIMAL_TILES
     MINIMAL_TILES = 128
     GROUP_TILES = 96                # tiles of a group of images at which the transform of M costs some per cent
     PIECE_CHANNELS = 256            # input channels of a piece
-    STEP_ELEMENTS = 1 << 12         # outputs by channels of M that stay in the second-level cache
+    STEP_BYTES = 1 << 13            # outputs by channels of M that stay in the second-level cache, for one point
+    STEP_CHANNELS = 128             # of them
     PIECE_OUTPUTS_OF_WEIGHT = 64    # the fewest outputs worth transforming the input again
 
 
@@ -25,6 +40,7 @@ ctypedef struct winograd_weight_t:
     int64_t image_groups
     int64_t channels, channel_pieces    # input channels of a piece
     int64_t step                    # outputs of which D is made at a time
+    int64_t width                   # channels of M that are made at a time
     int64_t chunks
 
 
@@ -44,29 +60,31 @@ cdef winograd_weight_t winograd_weight_of(const conv2d_t *d) noexcept nogil:
         u.image_groups = at_most(at_most(tiles // GROUP_TILES, d.n), chunk_count(wanted, u.g.groups * u.channel_pieces))
     u.g.n = chunk_count(d.n, u.image_groups)
     u.image_groups = chunk_count(d.n, u.g.n)
-    wanted = at_most(wanted, WINOGRAD_PIECES)
-    u.g.pieces = 1
-    while (u.g.groups * u.channel_pieces * u.image_groups * u.g.pieces < wanted
-           and 2 * u.g.pieces * PIECE_OUTPUTS_OF_WEIGHT <= u.g.o):
-        u.g.pieces *= 2
-    u.g.outputs = chunk_count(chunk_count(u.g.o, u.g.pieces), TILE_COLUMNS) * TILE_COLUMNS
-    u.g.pieces = chunk_count(u.g.o, u.g.outputs)
-    u.step = STEP_ELEMENTS // u.channels // TILE_COLUMNS * TILE_COLUMNS
+    if u.image_groups == 1:
+        cut_blocks(&u.g, tiles)
+        cut_pieces(&u.g, u.g.groups, PIECE_OUTPUTS, True)
+    if u.image_groups == 1 and u.g.blocks == 1 and u.g.shared_points:
+        u.channel_pieces, u.channels = 1, chunk_count(u.g.c, VL) * VL
+    else:
+        wanted = POINT_ELEMENTS // u.channels
+        wanted = wanted if wanted > MINIMAL_TILES else MINIMAL_TILES
+        cut_blocks(&u.g, wanted * POINTS_2D // products_of_tile(&u.g))
+        cut_pieces(&u.g, u.g.groups * u.channel_pieces * u.image_groups, PIECE_OUTPUTS_OF_WEIGHT, False)
+    u.width = at_most(u.channels, STEP_CHANNELS)
+    u.step = STEP_BYTES // <int64_t>sizeof(real) // u.width // TILE_COLUMNS * TILE_COLUMNS
     u.step = at_most(u.step if u.step > TILE_COLUMNS else TILE_COLUMNS, u.g.outputs)
-    wanted = POINT_ELEMENTS // u.channels
-    wanted = wanted if wanted > MINIMAL_TILES else MINIMAL_TILES
-    cut_blocks(&u.g, wanted * POINTS_2D // products_of_tile(&u.g))
     u.chunks = u.g.groups * u.channel_pieces * u.image_groups * u.g.pieces
     return u
 
 
 # Where a worker keeps what it computes, in elements of scratch.
 ctypedef struct weight_scratch_t:
-    int64_t v_tile                  # V[point][tile][c]
+    int64_t v_tile                  # V[point][tile][c]; in shared memory, if that holds it
     int64_t[36] v
+    int64_t v_elements
     int64_t d_tile                  # D[point][tile][o] of one step
     int64_t[36] d
-    int64_t m, m_row, m_point       # M[point][o][c] of one step, or of the whole piece where there are several blocks
+    int64_t m, m_row, m_point       # M[point][o][c] of one step and width, or of the whole piece where there are several blocks
     int64_t window, elements
 
 
@@ -77,11 +95,12 @@ cdef weight_scratch_t weight_scratch(const winograd_weight_t *u) noexcept nogil:
     cdef planes_t gradients = gradient_planes(g, NULL)
     cdef int64_t point, v, window
     s.v_tile, s.d_tile = padded_row(u.channels), padded_row(u.step)
-    v = place_points(g, s.v_tile, s.v)
+    s.v_elements = place_points(g, s.v_tile, s.v)
+    v = 0 if g.shared_points else s.v_elements
     s.m = v + place_points(g, s.d_tile, s.d)
     for point in range(POINTS_2D):
         s.d[point] += v
-    s.m_row = chunk_count(u.channels, VL) * VL
+    s.m_row = chunk_count(u.width if g.blocks == 1 else u.channels, VL) * VL
     s.m_point = point_distance((u.step if g.blocks == 1 else g.outputs) * s.m_row)
     s.window = s.m + POINTS_2D * s.m_point
     window = window_elements(g, &gradients)
@@ -91,28 +110,18 @@ cdef weight_scratch_t weight_scratch(const winograd_weight_t *u) noexcept nogil:
 
 
 cdef void multiply_gradients(const weight_scratch_t *s, const block_t *b, bint resume, int64_t outputs, int64_t channels,
-                             const real *scratch, real *m) noexcept nogil:
-    """M (+)= D' V for every point of a block."""
-    cdef tile_t t
-    cdef int64_t point, c, o, rows
-    t.a_row, t.a_col, t.b_row, t.b_offset, t.c_row = 1, s.d_tile, s.v_tile, NULL, s.m_row
-    t.panel, t.epilogue, t.resume = NULL, NULL, resume
-    channels = chunk_count(channels, VL) * VL
+                             const real *v, const real *scratch, real *m) noexcept nogil:
+    """M (+)= D' V for every point of a block.  v: the first of the channels."""
+    cdef gradient_product_t p
+    cdef int64_t point
+    p.outputs, p.channels = outputs, chunk_count(channels, VL) * VL
+    p.d_row, p.v_row, p.m_row, p.resume = s.d_tile, s.v_tile, s.m_row, resume
     for point in range(POINTS_2D):
-        t.k = b.rows[point // POINTS] * b.columns[point % POINTS]
-        c = 0
-        while c < channels:
-            t.columns = at_most(channels - c, TILE_COLUMNS)
-            t.b_columns = t.columns
-            t.b = scratch + s.v[point] + c
-            o = 0
-            while o < outputs:
-                rows = tile_rows(outputs - o)
-                t.a = scratch + s.d[point] + o
-                t.c = m + point * s.m_point + o * s.m_row + c
-                run_tile(&t, rows)
-                o += rows
-            c += TILE_COLUMNS
+        p.tiles = b.rows[point // POINTS] * b.columns[point % POINTS]
+        p.d = scratch + s.d[point]
+        p.v = v + s.v[point]
+        p.m = m + point * s.m_point
+        run_gradient_product(&p)
 
 
 cdef void winograd_backward_weight_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
@@ -127,64 +136,101 @@ cdef void winograd_backward_weight_sizes(const void *descriptor, mn_sizes *out) 
     out.work = winograd_work(&u.g) * u.image_groups
     out.chunks = u.chunks
     out.scratch = s.elements * <int64_t>sizeof(real)
-    if u.image_groups > 1:
+    if u.g.shared_points:
+        out.finish, out.chunks = out.chunks, u.g.groups * chunk_count(u.g.c, TRANSFORMED_CHANNELS)
+        out.shared = u.g.groups * s.v_elements * <int64_t>sizeof(real)
+    elif u.image_groups > 1:
         out.shared = u.image_groups * d.o * u.g.c * d.kh * d.kw * <int64_t>sizeof(real)
         out.finish = 1
+
+
+cdef void weight_chunk(const winograd_weight_t *u, const real *x, const real *dy, real *dw, int64_t chunk, const real *shared,
+                       real *scratch) noexcept nogil:
+    """The gradient by one piece of the outputs and one of the input channels, of one group of images.
+
+    x, dy, dw: of all, or dw of the group of images; shared: [group] V, or NULL.
+    """
+    cdef winograd_t g = u.g
+    cdef weight_scratch_t s = weight_scratch(u)
+    cdef int64_t taps_2d = g.taps * g.taps
+    cdef int64_t image = chunk % u.image_groups * g.n, piece = chunk // u.image_groups % g.pieces
+    cdef int64_t c = chunk // (u.image_groups * g.pieces) % u.channel_pieces * u.channels
+    cdef int64_t group = chunk // (u.image_groups * g.pieces * u.channel_pieces)
+    cdef int64_t first = piece * g.outputs, last = at_most(first + g.outputs, g.o), channels = at_most(g.c - c, u.channels)
+    cdef int64_t index, o, outputs, i, j, k, width
+    cdef const real *v = scratch
+    cdef real *m
+    cdef planes_t inputs
+    cdef planes_t gradients
+    cdef block_t block
+    dw += (group * g.o * g.c + c) * taps_2d
+    g.n = at_most(u.images - image, g.n)            # the last group may be smaller
+    if g.n <= 0:
+        for o in range(first, last):
+            fill_row(dw + o * g.c * taps_2d, channels * taps_2d, 0)
+        return
+    if shared != NULL:
+        v = shared + group * s.v_elements
+    inputs = input_planes(&g, x + (image * g.groups * g.c + group * g.c + c) * g.h * g.w)
+    inputs.channels = channels
+    for index in range(g.blocks):
+        block = block_of(&g, index)
+        if shared == NULL:
+            transform_planes(&g, &inputs, &block, scratch, s.v, s.v_tile, scratch + s.window)
+        o = first
+        while o < last:
+            outputs = at_most(last - o, u.step)
+            gradients = gradient_planes(&g, dy + (image * g.groups * g.o + group * g.o + o) * g.out_h * g.out_w)
+            gradients.channels = outputs
+            transform_planes(&g, &gradients, &block, scratch, s.d, s.d_tile, scratch + s.window)
+            k = 0
+            while k < channels:
+                width = at_most(channels - k, u.width)
+                m = scratch + s.m + ((o - first) * s.m_row + k if g.blocks > 1 else 0)
+                multiply_gradients(&s, &block, index > 0, outputs, width, v + k, scratch, m)
+                if index == g.blocks - 1:
+                    for i in range(outputs):
+                        j = 0
+                        while j < width:
+                            winograd_weight_gradient(m + i * s.m_row + j, s.m_point, g.taps, g.phases, at_most(width - j, VL),
+                                                     dw + ((o + i) * g.c + k + j) * taps_2d)
+                            j += VL
+                k += u.width
+            o += u.step
 
 
 cdef int winograd_backward_weight(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
     """dw = the gradient of sum(y * dy) by the weights; bias and activation of the descriptor play no part.
 
     Operands: x (n, c, h, w), dy (n, o, out_h, out_w)  IN; dw (o, c/groups, kh, kw)  OUT; with several groups of
-    images: their gradients (groups, o, c/groups, kh, kw)  SHARED.
+    images: their gradients (groups, o, c/groups, kh, kw)  SHARED; with few tiles: V of each group of channels  SHARED.
     """
     cdef const conv2d_t *d = <const conv2d_t *>descriptor
     cdef winograd_weight_t u = winograd_weight_of(d)
-    cdef winograd_t *g = &u.g
-    cdef weight_scratch_t s = weight_scratch(&u)
-    cdef int64_t image_group = chunk % u.image_groups, piece = chunk // u.image_groups % g.pieces
-    cdef int64_t taps_2d = d.kh * d.kw
-    cdef int64_t c = chunk // (u.image_groups * g.pieces) % u.channel_pieces * u.channels
-    cdef int64_t group = chunk // (u.image_groups * g.pieces * u.channel_pieces)
-    cdef int64_t first = piece * g.outputs, last = at_most(first + g.outputs, g.o), image = image_group * g.n
-    cdef int64_t index, o, outputs, channels = at_most(g.c - c, u.channels), i, j
-    cdef real *points = <real *>scratch
-    cdef real *m
+    cdef const real *x = <const real *>operands[0]
+    cdef const real *dy = <const real *>operands[1]
     cdef real *dw = <real *>operands[2]
+    cdef real *shared
+    cdef weight_scratch_t s
     cdef planes_t inputs
-    cdef planes_t gradients
     cdef block_t block
-    if chunk == u.chunks:
-        sum_parts(<const real *>operands[3], u.image_groups, d.o * g.c * taps_2d, dw)
-        return MN_OK
-    if u.image_groups > 1:
-        dw = <real *>operands[3] + image_group * d.o * g.c * taps_2d
-    dw += (group * g.o * g.c + c) * taps_2d
-    inputs = input_planes(g, <const real *>operands[0] + (image * d.c + group * g.c + c) * g.h * g.w)
-    inputs.channels = channels
-    g.n = at_most(u.images - image, g.n)            # the last group may be smaller
-    if g.n <= 0:
-        for o in range(first, last):
-            fill_row(dw + o * g.c * taps_2d, channels * taps_2d, 0)
-        return MN_OK
-    for index in range(g.blocks):
-        block = block_of(g, index)
-        transform_planes(g, &inputs, &block, points, s.v, s.v_tile, points + s.window)
-        o = first
-        while o < last:
-            outputs = at_most(last - o, u.step)
-            gradients = gradient_planes(
-                g, <const real *>operands[1] + (image * d.o + group * g.o + o) * g.out_h * g.out_w)
-            gradients.channels = outputs
-            transform_planes(g, &gradients, &block, points, s.d, s.d_tile, points + s.window)
-            m = points + s.m + ((o - first) * s.m_row if g.blocks > 1 else 0)
-            multiply_gradients(&s, &block, index > 0, outputs, channels, points, m)
-            if index == g.blocks - 1:
-                for i in range(outputs):
-                    j = 0
-                    while j < channels:
-                        winograd_weight_gradient(m + i * s.m_row + j, s.m_point, g.taps, g.phases, at_most(channels - j, VL),
-                                                 dw + ((o + i) * g.c + j) * taps_2d)
-                        j += VL
-            o += u.step
+    cdef int64_t runs, c, group, n = d.o * u.g.c * d.kh * d.kw
+    if u.g.shared_points:
+        shared = <real *>operands[3]
+        runs = chunk_count(u.g.c, TRANSFORMED_CHANNELS)
+        if chunk >= u.g.groups * runs:
+            weight_chunk(&u, x, dy, dw, chunk - u.g.groups * runs, shared, <real *>scratch)
+            return MN_OK
+        s = weight_scratch(&u)
+        group, c = chunk // runs, chunk % runs * TRANSFORMED_CHANNELS
+        block = block_of(&u.g, 0)
+        inputs = input_planes(&u.g, x + (group * u.g.c + c) * d.h * d.w)
+        inputs.channels = at_most(u.g.c - c, TRANSFORMED_CHANNELS)
+        transform_planes(&u.g, &inputs, &block, shared + group * s.v_elements + c, s.v, s.v_tile, <real *>scratch + s.window)
+    elif chunk == u.chunks:
+        sum_parts(<const real *>operands[3], u.image_groups, n, dw)
+    else:
+        if u.image_groups > 1:
+            dw = <real *>operands[3] + chunk % u.image_groups * n
+        weight_chunk(&u, x, dy, dw, chunk, NULL, <real *>scratch)
     return MN_OK

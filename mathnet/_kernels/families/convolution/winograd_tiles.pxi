@@ -64,6 +64,7 @@ ctypedef struct winograd_t:
     int64_t segment, segments       # tiles of a piece of a row of tiles, in each lattice
     int64_t rows, blocks            # rows of tiles of a block; more than one only where rows are not cut
     int64_t outputs, pieces         # output channels of a piece
+    bint shared_points              # V is made once, in the first stage, for all pieces
 
 
 # A block: rows of tiles, counted over the lattices of all images, or a segment of one row.
@@ -116,6 +117,11 @@ cdef inline int64_t all_tiles(const winograd_t *g) noexcept nogil:
     return all_rows(g) * g.lattices_w * (g.xs.large + g.xs.small)
 
 
+cdef inline int64_t even_blocks(int64_t blocks) noexcept nogil:
+    """About as many, which 2 or 4 threads share fairly."""
+    return blocks if blocks < 4 else (blocks + 2) // 4 * 4
+
+
 cdef void cut_blocks(winograd_t *g, int64_t wanted) noexcept nogil:
     """Lattices and tiles of a correlation whose sizes are set, and blocks of about `wanted` tiles."""
     cdef int64_t tiles, rows
@@ -129,7 +135,7 @@ cdef void cut_blocks(winograd_t *g, int64_t wanted) noexcept nogil:
     g.rows, g.blocks = 1, rows * g.segments
     tiles *= g.lattices_w
     if g.segments == 1:
-        g.blocks = chunk_count(rows, wanted // tiles if wanted > tiles else 1)
+        g.blocks = even_blocks(chunk_count(rows, wanted // tiles if wanted > tiles else 1))
         g.rows = chunk_count(rows, g.blocks)
         g.blocks = chunk_count(rows, g.rows)
 
