@@ -129,15 +129,16 @@ class HardTanh(ActivationFunction):
 
 
 class HardSigmoid(ActivationFunction):
+    # Near −3 the sum x + 3 is exact, x/6 + 1/2 has no digits left.
     name, formula, onnx = "hard_sigmoid", "min(max(x/6 + 1/2, 0), 1)", "HardSigmoid"
     kinks = {-3.0: 0.0, 3.0: 0.0}
 
     def expansion(self, x: Tensor) -> Tensor:  # type: ignore[override]
         x = floats(x)
-        return where(x <= -3, 0.0, where(x >= 3, 1.0, x * (1 / 6) + 0.5))
+        return where(x <= -3, 0.0, where(x >= 3, 1.0, (x + 3.0) * (1 / 6)))
 
     def oracle(self, x: np.ndarray) -> np.ndarray:  # type: ignore[override]
-        return np.clip(np.asarray(x) / 6 + 0.5, 0.0, 1.0)
+        return np.clip((np.asarray(x) + 3.0) / 6.0, 0.0, 1.0)
 
 
 class HardSwish(ActivationFunction):
@@ -146,10 +147,10 @@ class HardSwish(ActivationFunction):
 
     def expansion(self, x: Tensor) -> Tensor:  # type: ignore[override]
         x = floats(x)
-        return where(x <= -3, 0.0, where(x >= 3, x, x * (x * (1 / 6) + 0.5)))
+        return where(x <= -3, 0.0, where(x >= 3, x, x * ((x + 3.0) * (1 / 6))))
 
     def oracle(self, x: np.ndarray) -> np.ndarray:  # type: ignore[override]
-        return x * np.clip(np.asarray(x) / 6 + 0.5, 0.0, 1.0)
+        return x * np.clip((np.asarray(x) + 3.0) / 6.0, 0.0, 1.0)
 
 
 _LEAKY_RELU, _ELU, _CELU, _SELU = (register(op()) for op in (LeakyRelu, Elu, Celu, Selu))

@@ -23,6 +23,8 @@ ACTIVATIONS = {
     "sigmoid": sigmoid,
     "softplus": softplus,
     "tanh": np.tanh,
+    "hard_sigmoid": lambda x: np.clip((x + 3) / 6, 0, 1),
+    "hard_swish": lambda x: x * np.clip((x + 3) / 6, 0, 1),
     "relu": lambda x: np.where(np.isnan(x), x, np.maximum(x, 0)),
 }
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 import mathnet as mn
 from mathnet_std.layers.arguments import number
 
@@ -39,7 +41,7 @@ class PReLU(mn.Layer):
     def build(self, input_shape: tuple) -> None:
         rank = len(input_shape)
         for axis in self.shared_axes:
-            if not isinstance(axis, int) or not -rank < axis < rank or axis == 0:
+            if not isinstance(axis, (int, np.integer)) or not -rank < axis < rank or axis == 0:
                 raise mn.ArgumentError(
                     f"PReLU: shared_axes must be axes of the input after the batch axis, not {axis!r}; the input has {rank} axes"
                 )

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import mathnet as mn
 from mathnet_std.layers.arguments import number, positive
 
@@ -70,7 +72,7 @@ class BatchNorm(_Affine):
         gamma_constraint: Any = None,
         name: str | None = None,
     ) -> None:
-        if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int)):
+        if axis is not None and (isinstance(axis, bool) or not isinstance(axis, (int, np.integer))):
             raise mn.ArgumentError(f"BatchNorm: axis must be an integer, not {axis!r}")
         self.axis = axis
         self.momentum = number(
@@ -131,7 +133,7 @@ class _Moved(_Affine):
     ) -> None:
         kind = type(self).__name__
         axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-        if not axes or any(isinstance(a, bool) or not isinstance(a, int) for a in axes):
+        if not axes or any(isinstance(a, bool) or not isinstance(a, (int, np.integer)) for a in axes):
             raise mn.ArgumentError(f"{kind}: axis must be an integer or a tuple of them, not {axis!r}")
         self.axis, self.epsilon = axes, _epsilon(kind, epsilon)
         gamma = (gamma_initializer, gamma_regularizer, gamma_constraint) if scale else None
