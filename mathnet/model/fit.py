@@ -162,6 +162,8 @@ def _run_epoch(trainer: Trainer, source: Rows | Batches, callbacks: Sequence[Cal
 
 
 def _callbacks(given: Sequence[Any], progress: bool | None) -> list[Callback]:
+    if isinstance(given, (str, Callback)):
+        raise ArgumentError(f"fit: callbacks must be a list: callbacks=[{given!r}]")
     listed = [resolve("callback", c, "callbacks") for c in given]
     if progress or (progress is None and sys.stderr.isatty()):
         listed.append(get("callback", "progress", always=True))

@@ -32,7 +32,7 @@ def Input(
     >>> mn.Input((784,)).shape
     (batch, 784)
     """
-    sizes = (shape,) if isinstance(shape, (int, Dim)) else tuple(shape)
+    sizes = tuple(shape) if hasattr(shape, "__iter__") else (shape,)
     checked: list[int | Dim] = []
     for axis, size in enumerate(sizes):
         if size is None:

@@ -208,8 +208,10 @@ class Model(Layer):
             return super().__call__(x, **({} if training is None else {"training": training}))
         arrays = self.arrays(x)
         sizes = match(self.inputs, arrays, self.input_names, self._owner)
-        if 0 in sizes.values():
-            return self._nested([np.zeros(evaluate_shape(t.shape, sizes), t.dtype) for t in self.outputs])
+        if 0 in sizes.values():  # no plan for results without elements
+            empty = [np.zeros(evaluate_shape(t.shape, sizes), t.dtype) for t in self.outputs]
+            if not any(array.size for array in empty):
+                return self._nested(empty)
         bound = self.bound(sizes, training=bool(training))
         if training:
             arrays = [*arrays, np.array(float(self.runtime.next_count()))]

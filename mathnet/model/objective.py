@@ -57,7 +57,7 @@ class Objective:
             self.losses.append(Adjustable(resolve("loss", given, "loss"), prefix, hyper))
         self.loss_weights = [1.0] * len(names)
         if loss_weights is not None:
-            self.loss_weights = [float(w) for w in arrange(loss_weights, names, "loss weight")]
+            self.loss_weights = [_loss_weight(w) for w in arrange(loss_weights, names, "loss weight")]
         self.metrics = self._resolved_metrics(metrics)
         self.penalties = penalties_of(model, hyper)
         self._seen: set[tuple] = set()
@@ -297,6 +297,13 @@ def _at(shape: tuple, batch: int) -> tuple:
     """``shape`` with the batch size in front, whatever stood there."""
     lead = shape[0]
     return (batch, *(evaluate_shape(shape[1:], {lead: batch}) if isinstance(lead, Dim) else shape[1:]))
+
+
+def _loss_weight(value: Any) -> float:
+    real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not real or not np.isfinite(value):
+        raise ArgumentError(f"loss_weights must be one number for each output, not {value!r}")
+    return float(value)
 
 
 def _per_output(value: Any, names: Sequence[str], what: str) -> list[Any]:

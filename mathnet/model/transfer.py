@@ -66,6 +66,10 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
         with safe_open(name, framework="np") as file:
             ours = container.KEY in (file.metadata() or {})
             plain = {} if ours else {key: file.get_tensor(key) for key in file.keys()}
+    except TypeError as error:  # NumPy has no bfloat16 and no 8-bit floats
+        raise FileFormatError(
+            f"{name} holds numbers of a type that NumPy does not know ({error}); write it anew with float32 or float16"
+        ) from None
     except (SafetensorError, OSError, ValueError) as error:
         raise FileFormatError(
             f"{name} is no safetensors file, or it is cut off or damaged ({error})"
@@ -105,6 +109,10 @@ def load_weights(
     rename: {prefix in the file: prefix in the model}, the longest that fits is taken, or a function of the name.
     partial: take what fits and report the rest; otherwise everything must fit, else FileFormatError and the model is as it was.
     """
+    if rename is not None and not isinstance(rename, Mapping) and not callable(rename):
+        raise ArgumentError(
+            f"load_weights: rename must be a mapping such as {{'old/': 'new/'}} or a function of the name, not {rename!r}"
+        )
     weights = {}
     for old, value in read_weights(path).items():
         new = _renamed(old, rename)

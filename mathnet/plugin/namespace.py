@@ -8,14 +8,15 @@ from typing import Any
 
 from mathnet.errors import nearest
 from mathnet.plugin.host import current_runtime
-from mathnet.plugin.records import KINDS, Record, public_name
+from mathnet.plugin.records import KINDS, RECORD_ATTRIBUTE, Record, public_name
 
 
 class Factory:
-    """Makes configured objects of a registered function: ``mn.regularizers.L2(1e-4)``."""
+    """Makes configured objects of a registered function: ``mn.regularizers.L2(1e-4)``; given itself, it stands for its defaults."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
+        setattr(self, RECORD_ATTRIBUTE, record)
         self.__name__ = self.__qualname__ = public_name(record)
         self.__doc__ = record.object.__doc__
         self.__module__ = f"mathnet.{record.plural}"

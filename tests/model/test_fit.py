@@ -216,6 +216,7 @@ def test_bad_arguments_of_fit():
         ({"validation_data": X}, "validation_data"),
         ({"validation_data": (X, LABELS), "validation_split": 0.5}, "not both"),
         ({"callbacks": [3]}, "callback"),
+        ({"callbacks": mn.callbacks.EarlyStopping("loss")}, "callbacks must be a list"),
     ):
         with pytest.raises(mn.ArgumentError, match=words):
             model.fit(X, LABELS, loss="cross_entropy", optimizer="sgd", **options)

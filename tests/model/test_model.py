@@ -170,6 +170,17 @@ def test_bad_inputs_are_refused_by_name(model, bad, error, words):
     assert model(rows(1)).shape == (1, 3)
 
 
+def test_sequences_without_steps_give_what_is_computed_from_nothing():
+    steps = mn.Input((None, 4))
+    last = mn.layers.Dense(3, bias_initializer="ones")(mn.layers.LSTM(5)(steps))
+    both = mn.Model(steps, [last, steps])
+    for call in (both, both.predict):
+        state, empty = call(np.zeros((2, 0, 4)))
+        np.testing.assert_array_equal(state, np.ones((2, 3)))
+        assert empty.shape == (2, 0, 4)
+    assert [y.shape for y in both(np.zeros((0, 2, 4)))] == [(0, 3), (0, 2, 4)]
+
+
 def test_float64_models_compute_in_float64():
     x = mn.Input((4,), dtype="float64")
     model = mn.Model(x, mn.layers.Dense(3)(x))
@@ -224,7 +235,8 @@ def test_broken_graphs_are_refused():
         mn.Model([x, x], h)
     with pytest.raises(mn.ArgumentError, match="two inputs are named 'x'"):
         mn.Model([x, mn.Input((4,), name="x")], x)
-    for shape in ((-1,), (2.5,), ("a",), (0,)):
+    assert mn.Input(np.prod((2, 2))).shape == mn.Input(4).shape
+    for shape in ((-1,), (2.5,), ("a",), (0,), 2.5):
         with pytest.raises(mn.ShapeError, match="Input"):
             mn.Input(shape)
     with pytest.raises(mn.ArgumentError, match="input_shape"):

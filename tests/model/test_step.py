@@ -371,6 +371,12 @@ def test_two_settings_of_one_name_are_refused():
     assert mn.Trainer(build(), loss="mse", optimizer=Clipping()).hyper["clip_norm"] == 1.0
 
 
+def test_weights_of_losses_are_numbers():
+    for bad in ([1.0, 2.0], "much", float("nan"), True):
+        with pytest.raises(mn.ArgumentError, match="loss_weights must be one number for each output, not"):
+            mn.Trainer(build(), "mse", "sgd", loss_weights=bad)
+
+
 def test_what_is_no_optimizer_is_refused():
     for bad, error in ((3, mn.ArgumentError), (object(), mn.ArgumentError), ("adm", mn.UnknownKeyError)):
         with pytest.raises(error, match="optimizer"):

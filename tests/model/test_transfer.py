@@ -86,6 +86,12 @@ def test_refusals(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"\x08\x00\x00")
         with pytest.raises(mn.FileFormatError, match="damaged"):
             model.load_weights(tmp_path / name)
+    header = b'{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
+    (tmp_path / "half.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\x80\x3f")
+    with pytest.raises(mn.FileFormatError, match=r"NumPy does not know .*bfloat16.*with float32 or float16"):
+        model.load_weights(tmp_path / "half.safetensors")
+    with pytest.raises(mn.ArgumentError, match="rename must be a mapping such as"):
+        model.load_weights(tmp_path / "half.safetensors", rename="dense/")
     with pytest.raises(mn.ArgumentError, match="two weights"):
         model.save_weights(tmp_path / "w.npz")
         model.load_weights(tmp_path / "w.npz", rename=lambda name: "same")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mathnet as mn
@@ -54,6 +55,15 @@ def test_get_takes_what_constructors_are_given():
     assert mn.activations.get("relu") is mn.activations.get("relu")
     assert mn.activations.get(mn.activations.relu).key == "relu"
     assert mn.optimizers.get(mn.optimizers.Adam).beta1 == 0.9
+    assert mn.losses.get(mn.losses.MSE) == mn.losses.get(
+        "mse"
+    )  # a factory stands for its defaults, as a class does
+    np.testing.assert_array_equal(
+        mn.layers.Dense(1, kernel_initializer=mn.initializers.Ones, activation=mn.activations.Softplus)(
+            [[1.0]]
+        ),
+        mn.softplus([[1.0]]),
+    )
     with pytest.raises(mn.ArgumentError, match="activation: 3 is no activation; give a key such as"):
         mn.activations.get(3)
     with pytest.raises(
