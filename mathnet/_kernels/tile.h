@@ -29,6 +29,7 @@
 #endif
 #define MN_TILE_COLUMNS (MN_TILE_VECTORS * VL)
 #define MN_PANEL_ROWS (32768 / (MN_TILE_COLUMNS * (int)sizeof(mn_real))) /* of a panel of B: the first-level cache */
+#define MN_TILE_STEPS 4 /* of the chains in one turn of the loop */
 #define MN_STRIP_VECTORS 8
 #define MN_ROWS_AHEAD 8
 #define MN_STRIP_COLUMNS (MN_STRIP_VECTORS * VL)
@@ -121,6 +122,37 @@ static inline int64_t mn_tile_rows(int64_t left)
     return left < 2 * MN_TILE_ROWS ? (left + 1) / 2 : MN_TILE_ROWS;
 }
 
+/* As many whole MN_TILE_STEPS of the chains as there are, with constant distances in a panel of B and along k in A; says
+   how many steps are left.  The fewer instructions stand beside the multiply-adds, the less it costs that another
+   thread shares the core: there products of 128 columns take 7 to 14 % less time than step by step, else up to 2. */
+MN_INLINE int64_t mn_tile_steps(mn_vec sum[][MN_TILE_VECTORS], const mn_real **a, const int64_t a_row,
+                                const int64_t a_col, const mn_real **panel, int64_t k, const int rows)
+{
+    const mn_real *b = *panel;
+    for (; k >= MN_TILE_STEPS; k -= MN_TILE_STEPS) {
+#pragma GCC unroll 4
+        for (int step = 0; step < MN_TILE_STEPS; step++) {
+            mn_vec bk[MN_TILE_VECTORS];
+#pragma GCC unroll 4
+            for (int j = 0; j < MN_TILE_VECTORS; j++)
+                bk[j] = v_load(b + j * VL);
+#pragma GCC unroll 16
+            for (int i = 0; i < rows; i++) {
+                const mn_vec ak = v_splat(a[i / 3][i % 3 * a_row]);
+#pragma GCC unroll 4
+                for (int j = 0; j < MN_TILE_VECTORS; j++)
+                    sum[i][j] = v_fma(ak, bk[j], sum[i][j]);
+            }
+            b += MN_TILE_COLUMNS;
+#pragma GCC unroll 16
+            for (int i = 0; i < rows; i += 3)
+                a[i / 3] += a_col;
+        }
+    }
+    *panel = b;
+    return k;
+}
+
 /* The body of all tiles: every `const int` argument is a constant where it is inlined.
    partial: the last vector of a row of B is not wholly readable.  keep: write the panel.  gather: use b_offset. */
 MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors, const int partial, const int keep,
@@ -155,7 +187,15 @@ MN_INLINE void mn_tile_body(const mn_tile *t, const int rows, const int vectors,
                                         : v_load_partial(c + i * c_row + last * VL, c_tail);
         }
     }
-    for (int64_t k = t->k; k > 0; k--) {
+    int64_t k = t->k;
+    if (!partial && !keep && !gather && vectors == MN_TILE_VECTORS && rows > MN_TILE_ROWS / 2 &&
+        b_row == MN_TILE_COLUMNS) { /* a panel; A in place or packed */
+        if (a_col == 1)
+            k = mn_tile_steps(sum, a, a_row, 1, &b, k, rows);
+        else if (a_row == 1 && a_col == rows)
+            k = mn_tile_steps(sum, a, 1, rows, &b, k, rows);
+    }
+    for (; k > 0; k--) {
         const mn_real *row = gather ? b + *offset++ : b;
         mn_vec bk[MN_TILE_VECTORS];
 #pragma GCC unroll 4

@@ -146,7 +146,8 @@ def test_chain_is_one_multiply_add_after_another(isa, real):
 @pytest.mark.parametrize(
     "m, n, k, form",
     [(1, 3000, 700, "rows"), (32, 130, 784, "rows"), (500, 130, 40, "columns"), (230, 530, 600, "columns"),
-     (400, 520, 300, "columns"), (3000, 1, 500, "rows"), (70, 530, 1024, "rows"), (1030, 1, 1024, "rows")],
+     (400, 520, 300, "columns"), (130, 131, 515, "columns"), (3000, 1, 500, "rows"), (70, 530, 1024, "rows"),
+     (1030, 1, 1024, "rows")],
 )  # fmt: skip
 def test_large_products_are_cut_and_keep_their_bits(isa, real, m, n, k, form):
     kernel = kernels.load_table(isa, real)["gemm"]

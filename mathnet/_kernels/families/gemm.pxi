@@ -81,7 +81,9 @@ cdef enum:
     PIECES_WANTED = 8
     LEAST_ROWS = 96         # of a piece, where columns can be cut instead
     PACKING_K = 8           # rows of a transposed A that are packed at a time, all along: they stay in the first-level cache
-    PACKING_PIECES = 4      # a transposed A is packed by every piece that reads it
+    PACKING_PIECES = 4      # a transposed A is packed by every piece that reads it: fewer, of more
+    PACKING_PRODUCTS = 4 << 20  # multiply-adds, but two where there are as many as two pieces of another product have
+    PACKED_PANELS = 8       # of B that a piece needs for packing A to pay
     ROW_PIECES = 4          # of the product of a matrix and a vector
 
 
@@ -134,8 +136,12 @@ cdef pieces_t gemm_pieces(const gemm_t *d) noexcept nogil:
         return p
     if d.m == 1 or d.n == 1:    # wide pieces: each visits every page of the matrix
         wanted = at_most(chunk_count(products, PIECE_PRODUCTS), ROW_PIECES)
+    elif d.a_col == 1:
+        wanted = at_most(products // PIECE_PRODUCTS, PIECES_WANTED)
     else:
-        wanted = at_most(products // PIECE_PRODUCTS, PIECES_WANTED if d.a_col == 1 else PACKING_PIECES)
+        wanted = at_most(products // PACKING_PRODUCTS, PACKING_PIECES)
+        if wanted < 2:
+            wanted = at_most(products // PIECE_PRODUCTS, 2)
     p.row_pieces = chunk_count(d.m, PIECE_ROWS) if d.n > 1 else 1
     if p.row_pieces > 2:        # shared fairly by 2 and by 4 threads
         p.row_pieces = (p.row_pieces + 3) // 4 * 4
@@ -154,7 +160,7 @@ cdef pieces_t gemm_pieces(const gemm_t *d) noexcept nogil:
     p.column_pieces = chunk_count(d.n, p.columns)
     p.chunks = d.batch * p.row_pieces * p.column_pieces
     p.pack_a = p.rows > 2 * TILE_ROWS and (
-        p.columns >= 8 * TILE_COLUMNS if d.a_col != 1
+        p.columns >= PACKED_PANELS * TILE_COLUMNS if d.a_col != 1
         else p.columns >= 12 * TILE_COLUMNS and d.k > PANEL_K and d.a_row * <int64_t>sizeof(real) % 4096 == 0)
     return p
 

@@ -51,9 +51,16 @@ cdef inline int64_t whole_vectors(int64_t n) noexcept nogil:
 
 cdef inline void copy_block(const real *source, int64_t source_row, int64_t rows, int64_t columns, real *target) noexcept nogil:
     """target (rows, columns rounded up to whole vectors)."""
-    cdef int64_t i
-    for i in range(rows):
-        memcpy(target + i * whole_vectors(columns), source + i * source_row, <size_t>columns * sizeof(real))
+    cdef int64_t i, j, whole = columns // VL * VL
+    for i in range(rows):       # rows are short: a call for each takes as long as the copy
+        j = 0
+        while j < whole:
+            v_store(target + j, v_load(source + j))
+            j += VL
+        if whole < columns:
+            v_store(target + whole, v_load_lanes(source + whole, <int>(columns - whole)))
+        source += source_row
+        target += whole_vectors(columns)
 
 
 cdef inline void attention_product(
