@@ -60,7 +60,7 @@ def test_get_takes_what_constructors_are_given():
     )  # a factory stands for its defaults, as a class does
     np.testing.assert_array_equal(
         mn.layers.Dense(1, kernel_initializer=mn.initializers.Ones, activation=mn.activations.Softplus)(
-            [[1.0]]
+            np.ones((1, 1))
         ),
         mn.softplus([[1.0]]),
     )
