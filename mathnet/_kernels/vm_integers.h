@@ -31,7 +31,7 @@ static inline int64_t mn_fmod(int64_t x, int64_t y)
 #define MN_VM_INTEGER_OP(name, expression)                                                                            \
     static void vm_integer_##name(const mn_vm_step *step, void *const *registers, int64_t n)                          \
     {                                                                                                                 \
-        const mn_vm_op *op = &step->op;                                                                               \
+        const mn_vm_op *op = step->op;                                                                                \
         const int64_t imm = (int64_t)op->immediate;                                                                   \
         int64_t *d = registers[op->d];                                                                                \
         const int64_t *a = registers[op->a], *b = registers[op->b], *c = registers[op->c];                            \

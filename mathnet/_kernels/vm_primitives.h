@@ -12,14 +12,17 @@ typedef struct mn_vm_step mn_vm_step;
 /* Runs one step of a bound program (vm_program.h) over n elements. */
 typedef void (*mn_vm_fn)(const mn_vm_step *step, void *const *registers, int64_t n);
 
-/* An operation, and another one behind it where both run in one loop.  Bit k of a uniform mask: operand k of a, b, c, e
-   holds one value, in its first VL lanes only.  fetched: registers that lie in memory and that this step is the first to
-   touch, if the memory is more than the caches hold. */
+#define MN_VM_LINKS 6
+
+/* The operations that run in one loop, mostly one.  uniform: bit k where operand k of a, b, c, e holds one value, in its
+   first VL lanes only.  slotless: no result but the outputs is stored.  fetched: registers that lie in memory and that this
+   step is the first to touch, if the memory is more than the caches hold. */
 struct mn_vm_step {
     mn_vm_fn run;
-    mn_vm_op op, then;
-    uint8_t uniform, uniform_then;
-    uint16_t n_fetched, fetched[10];
+    mn_vm_op op[MN_VM_LINKS];
+    int count;
+    uint8_t uniform, slotless;
+    uint16_t n_fetched, fetched[5 * MN_VM_LINKS];
 };
 
 #define MN_FETCH_BYTES 256
@@ -72,7 +75,7 @@ MN_INLINE mn_vec v_sign(mn_vec x)
     }                                                                                                                 \
     MN_INLINE void vm_loop_##name(const mn_vm_step *step, void *const *registers, int64_t n, const int uniform)       \
     {                                                                                                                 \
-        const mn_vm_op *op = &step->op;                                                                               \
+        const mn_vm_op *op = step->op;                                                                                \
         const mn_vec imm = v_splat((mn_real)op->immediate);                                                           \
         mn_real *d = registers[op->d];                                                                                \
         const mn_real *a = registers[op->a], *b = registers[op->b], *c = registers[op->c], *e = registers[op->e];     \
@@ -92,7 +95,7 @@ MN_INLINE mn_vec v_sign(mn_vec x)
     }                                                                                                                 \
     static void vm_fetching_##name(const mn_vm_step *step, void *const *registers, int64_t n)                         \
     {                                                                                                                 \
-        const mn_vm_op *op = &step->op;                                                                               \
+        const mn_vm_op *op = step->op;                                                                                \
         const mn_vec imm = v_splat((mn_real)op->immediate);                                                           \
         const int uniform = step->uniform;                                                                            \
         const int64_t step_a = !(uniform & 1), step_b = !(uniform & 2), step_c = !(uniform & 4),                      \
@@ -265,7 +268,7 @@ MN_VM_OP(sigmoid_scaled_mul, 2, v_sigmoid(x *imm) * y)
 #define MN_VM_SCALAR_OP(name, expression)                                                                             \
     static void vm_scalar_##name(const mn_vm_step *step, void *const *registers, int64_t n)                           \
     {                                                                                                                 \
-        const mn_vm_op *op = &step->op;                                                                               \
+        const mn_vm_op *op = step->op;                                                                                \
         const int order = (int)op->immediate;                                                                         \
         mn_real *d = registers[op->d]; /* never a uniform register */                                                 \
         const mn_real *a = registers[op->a], *b = registers[op->b], *c = registers[op->c];                            \

@@ -4,7 +4,7 @@
 # merged, size-1 axes dropped, reduced outer axes put behind kept ones.  A block is up to MN_BLOCK elements, either a part
 # of one row or several whole rows.  For a block every operand becomes a register: a pointer into the operand where it lies
 # there as the machine wants it, else a copy in the register's slot of the scratch memory (converted, gathered,
-# broadcast).  Then each operation of the program runs over the whole block.  Slots are 2 KB each and adjacent: with other
+# broadcast).  Then each step of the program, mostly one operation, runs over the whole block.  Slots are 2 KB each and adjacent: with other
 # distances, addresses 4 KB apart collide.
 #
 # Where the operands are more than the caches hold, the first step of the program that touches one asks for its next block
@@ -19,13 +19,15 @@ cdef extern from "vm_program.h":
         double immediate
     ctypedef struct mn_vm_step:
         void (*run)(const mn_vm_step *step, void **registers, int64_t n) noexcept nogil
+        bint slotless
     ctypedef void (*mn_vm_fn)(const mn_vm_step *step, void **registers, int64_t n) noexcept nogil
     ctypedef const mn_vm_fn *const_loops "const mn_vm_fn *"
     const_loops *mn_vm_table "((const mn_vm_fn **)mn_vm_table)"
     const_loops *mn_vm_integer_table "((const mn_vm_fn **)mn_vm_integer_table)"
     void mn_vm_bind_one(mn_vm_step *step, const_loops *table, const mn_vm_op *op, const uint8_t *uniform) noexcept nogil
     int64_t mn_vm_bind(
-        mn_vm_step *steps, const_loops *table, const mn_vm_op *ops, int64_t n_ops, const uint8_t *uniform, uint8_t *untouched
+        mn_vm_step *steps, const_loops *table, const mn_vm_op *ops, int64_t n_ops, int64_t n_operands,
+        const uint8_t *uniform, uint8_t *untouched
     ) noexcept nogil
     const float *mn_vm_cost
     const uint8_t *mn_vm_reads
@@ -428,7 +430,7 @@ cdef int64_t map_chunks(const machine *m) noexcept nogil:
 cdef int64_t block_of_map(const machine *m) noexcept nogil:
     """Columns of a block: a program of one step that needs no slot but for single values runs over all that there is."""
     cdef int64_t i
-    if m.n_steps != 1 or m.d.n_registers > m.n_operands:    # a step may be a pair, with a register between
+    if m.n_steps != 1 or (m.d.n_registers > m.n_operands and not m.steps[0].slotless):    # pairs store what is between
         return MN_BLOCK
     for i in range(m.n_operands):
         if m.operand[i].placement != IN_PLACE and not m.uniform[i]:
@@ -518,7 +520,8 @@ cdef int elementwise_run_with(machine *m, const elementwise_t *d, operand_t *ope
     place(m, operands, <char *>scratch)
     m.steps = <mn_vm_step *>(<char *>scratch + slot_count(d) * SLOT_BYTES)
     m.n_steps = mn_vm_bind(
-        m.steps, m.table, m.ops, d.n_ops, m.uniform, fetched if d.n_ops > 1 and find_fetched(m, fetched) else NULL
+        m.steps, m.table, m.ops, d.n_ops, m.n_operands, m.uniform,
+        fetched if d.n_ops > 1 and find_fetched(m, fetched) else NULL,
     )
     if d.reduce == MN_NO_REDUCTION:
         run_map(m, chunk)
