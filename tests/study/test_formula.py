@@ -84,7 +84,7 @@ def test_both_derivatives_on_every_piece(name):
 
 def test_pieces_are_written_as_cases():
     found = mn.formula("hard_swish")
-    assert found.derivative == "0 if x ≤ -3 else 0.5 + x/3 if x < 3 else 1"
+    assert found.derivative == "0 if x ≤ -3 else (x + 3)/6 + x/6 if x < 3 else 1"
     assert found.second == "0 if x ≤ -3 else 1/3 if x < 3 else 0"
     assert found.kinks == {-3.0: 0.0, 3.0: 1.0}
     assert found.latex_parts[0].startswith(r"\begin{cases} 0 & x \le -3 \\ x \cdot \left(")
