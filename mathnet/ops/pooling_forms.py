@@ -84,14 +84,21 @@ def _max_pool(
     name: str, axes: int, x: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool
 ) -> Tensor:
     x, kernel, strides, sides = _arguments(name, axes, x, kernel_size, stride, padding)
-    if max(kernel[0], int(np.prod(kernel[-2:]))) > LARGEST_WINDOW:
+    if max(kernel) > LARGEST_WINDOW:
         raise ArgumentError(
-            f"{name}: a window of {kernel} has more than {LARGEST_WINDOW} elements; "
+            f"{name}: a window of {kernel} has more than {LARGEST_WINDOW} elements along an axis; "
             "pool in two steps, or use mn.max over axes"
         )
     if ceil_mode:
         sides = _rounded_up(name, x.shape[2:], kernel, strides, sides)
-    return _slide(MAX_POOL2D, x, kernel, strides, sides)
+    if int(np.prod(kernel[-2:])) <= LARGEST_WINDOW:
+        return _slide(MAX_POOL2D, x, kernel, strides, sides)
+    # Along one axis after the other, the last one first: of equal elements the first in row order stays the one that is found.
+    for axis in reversed(range(axes)):
+        alone = [tuple([v if k == axis else 1 for k, v in enumerate(values)]) for values in (kernel, strides)]
+        edges = tuple([side if k == axis else (0, 0) for k, side in enumerate(sides)])
+        x = _slide(MAX_POOL2D, x, *alone, edges)
+    return x
 
 
 def _avg_pool(
@@ -141,7 +148,7 @@ def max_pool2d(
 
     x (N, C, H, W) → (N, C, H', W'); kernel_size, stride (default: kernel_size): int or pair; padding: int, pair, nest, "valid" or
     "same"; ceil_mode: whether a last window that reaches beyond the end counts.  Of equal elements the first in row order gets the
-    derivative.  Raises ArgumentError for windows of more than 255 elements (use mn.max over axes for those).
+    derivative.  Raises ArgumentError for windows of more than 255 elements along an axis (use mn.max over axes for those).
 
     >>> import numpy as np, mathnet as mn
     >>> mn.max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)[0, 0]
@@ -262,9 +269,18 @@ def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
     return _window_by_window(mean, x, out)
 
 
+def _largest(window: Tensor, axis: int, keepdims: bool) -> Tensor:
+    """Maxima along an axis; of equal elements the first gets the derivative, as in every pooling."""
+    size = window.shape[axis]
+    if size > LARGEST_WINDOW:
+        return max_(window, axis=axis, keepdims=keepdims)
+    kernel = (size, 1) if axis == 2 else (1, size)
+    return MAX_POOL2D(window, kernel=kernel, stride=kernel, padding=((0, 0), (0, 0)))
+
+
 def _window_by_window(reduce: Callable[..., Tensor], x: Tensor, out: Numbers) -> Tensor:
-    """``reduce`` over every window, one axis after the other."""
-    for axis, windows in zip((2, 3), out):
+    """``reduce`` over every window, along the rows and then across them."""
+    for axis, windows in zip((3, 2), reversed(out)):
         parts = []
         for first, end in _shares(x.shape[axis], windows):
             starts = tuple([first if k == axis else 0 for k in range(4)])
@@ -279,9 +295,11 @@ def _window_by_window(reduce: Callable[..., Tensor], x: Tensor, out: Numbers) ->
 def adaptive_max_pool2d(x: Any, output_size: Any) -> Tensor:
     """Maxima of output_size windows that share the picture evenly; windows as in :func:`adaptive_avg_pool2d`.
 
+    Of equal elements the first in row order gets the derivative, as in :func:`max_pool2d` (of windows up to 255 elements along an axis).
+
     >>> import numpy as np, mathnet as mn
     >>> mn.adaptive_max_pool2d(np.arange(6.0).reshape(1, 1, 2, 3), (1, 2))
     array([[[[4., 5.]]]])
     """
     x, out = _adaptive("adaptive_max_pool2d", x, output_size)
-    return _window_by_window(max_, x, out)
+    return _window_by_window(_largest, x, out)

@@ -163,3 +163,33 @@ def test_bad_operands_are_refused(call, error, message):
 def test_an_empty_picture_is_refused(pool, size):
     with pytest.raises(mn.ShapeError, match="an empty picture"):
         pool(np.zeros((1, 1, *size)), 3, stride=1, padding=2)
+
+
+@pytest.mark.parametrize(
+    ("axes", "size", "kernel", "stride", "padding", "ceil_mode"),
+    [(2, (20, 33), (17, 16), (2, 3), (4, 5), False), (2, (40, 40), 20, 15, 0, True), (3, (4, 17, 18), (2, 16, 17), 2, 0, True)],
+)  # fmt: skip
+def test_windows_of_more_elements_than_a_byte_counts(axes, size, kernel, stride, padding, ceil_mode):
+    x = np.round(rng().standard_normal((2, 2, *size)), 1)  # with equal elements
+    window, steps, pads = (tuple(np.broadcast_to(v, axes)) for v in (kernel, stride, padding))
+    wanted = pooled(x, window, steps, [(p, p) for p in pads], ceil_mode, lambda v, _: v.max(-1))
+    y, pullback = mn.vjp(lambda x: MAXIMA[axes](x, kernel, stride, padding, ceil_mode), x)
+    np.testing.assert_array_equal(y, wanted)
+    dy, dx = rng().standard_normal(y.shape), np.zeros(x.shape)
+    for at in itertools.product(*map(range, y.shape)):
+        first = [max(i * s - p, 0) for i, s, p in zip(at[2:], steps, pads)]
+        box = tuple(slice(f, i * s - p + k) for f, i, s, p, k in zip(first, at[2:], steps, pads, window))
+        inside = x[at[:2]][box]
+        place = np.unravel_index(np.argmax(inside), inside.shape)  # the first of them, in row order
+        dx[at[:2]][tuple(f + p for f, p in zip(first, place))] += dy[at]
+    np.testing.assert_allclose(pullback(dy), dx, atol=1e-13)
+
+
+@pytest.mark.parametrize("out", [(2, 3), (2, 2), (3, 1)])
+def test_of_equal_elements_the_first_gets_the_derivative_of_adaptive_pooling(out):
+    x = np.zeros((1, 1, 4, 6))
+    dx = mn.grad(lambda x: mn.sum(mn.adaptive_max_pool2d(x, out)))(x)
+    wanted = np.zeros((4, 6))
+    for i, j in itertools.product(*map(range, out)):
+        wanted[i * 4 // out[0], j * 6 // out[1]] += 1.0
+    np.testing.assert_array_equal(dx[0, 0], wanted)
