@@ -95,9 +95,10 @@ def _max_pool(
         return _slide(MAX_POOL2D, x, kernel, strides, sides)
     # Along one axis after the other, the last one first: of equal elements the first in row order stays the one that is found.
     for axis in reversed(range(axes)):
-        alone = [tuple([v if k == axis else 1 for k, v in enumerate(values)]) for values in (kernel, strides)]
+        window = tuple([n if k == axis else 1 for k, n in enumerate(kernel)])
+        steps = tuple([n if k == axis else 1 for k, n in enumerate(strides)])
         edges = tuple([side if k == axis else (0, 0) for k, side in enumerate(sides)])
-        x = _slide(MAX_POOL2D, x, *alone, edges)
+        x = _slide(MAX_POOL2D, x, window, steps, edges)
     return x
 
 
