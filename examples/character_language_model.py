@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="a smaller network and fewer steps")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder that the picture goes to")
     settings = parser.parse_args()
-    d, blocks, epochs, modules = (48, 1, 5, TRAINED[:3]) if settings.small else (96, 2, 2, TRAINED)
+    d, blocks, epochs, modules = (48, 1, 4, TRAINED[:3]) if settings.small else (96, 2, 2, TRAINED)
     read = [
         "".join((LIBRARY / f"{n}.py").read_text("ascii", "ignore") for n in p) for p in (modules, HELD_OUT)
     ]
