@@ -7,6 +7,7 @@ LAYOUT: int
 OPCODES: dict[str, int]
 OPCODE_READS: dict[str, int]
 OPCODE_PAIRS: frozenset[tuple[str, str]]
+OPCODE_SLOPES: dict[str, str]
 
 class KernelLookupError(KeyError): ...
 

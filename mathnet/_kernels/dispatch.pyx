@@ -33,10 +33,18 @@ cdef extern from "opcodes.h":
     #undef X
     };
     enum { MN_PAIR_COUNT = sizeof(mn_pair_names) / sizeof(mn_pair_names[0]) };
+    static const char *const mn_slope_names[][2] = {
+    #define X(function, slope) {#function, #slope},
+        MN_VM_SLOPES(X)
+    #undef X
+    };
+    enum { MN_SLOPE_COUNT = sizeof(mn_slope_names) / sizeof(mn_slope_names[0]) };
     """
     const int MN_OPCODE_COUNT
     const int MN_PAIR_COUNT
     const char *(*mn_pair_names)[2]
+    const int MN_SLOPE_COUNT
+    const char *(*mn_slope_names)[2]
     const char **mn_opcode_names
     const int *mn_opcode_reads
 
@@ -87,6 +95,8 @@ OPCODES = {mn_opcode_names[i].decode(): i for i in range(MN_OPCODE_COUNT)}
 OPCODE_READS = {mn_opcode_names[i].decode(): mn_opcode_reads[i] for i in range(MN_OPCODE_COUNT)}
 #: Operations that run in one loop where the second follows the first and reads its result: (first, second).
 OPCODE_PAIRS = frozenset([(mn_pair_names[i][0].decode(), mn_pair_names[i][1].decode()) for i in range(MN_PAIR_COUNT)])
+#: Functions that run in one loop with their slope where it follows over the same operands: function -> slope.
+OPCODE_SLOPES = {mn_slope_names[i][0].decode(): mn_slope_names[i][1].decode() for i in range(MN_SLOPE_COUNT)}
 
 
 class KernelLookupError(KeyError):

@@ -16,6 +16,9 @@ static const char mn_operation_list[] =
 #define X(first, uniform_first, second, uniform_second, operand) #first " " #second "\n"
     MN_VM_PAIRS(X)
 #undef X
+#define X(function, slope) #function " " #slope "\n"
+    MN_VM_SLOPES(X)
+#undef X
     ;
 
 static const int64_t mn_positions[] = {

@@ -22,7 +22,7 @@ typedef struct {
     X(sin, 1, 0.6f) X(cos, 1, 0.6f) X(floor, 1, 0.05f) X(ceil, 1, 0.05f) X(round, 1, 0.05f) \
     X(pow, 2, 3.5f) X(min, 2, 0.05f) X(max, 2, 0.05f) X(floor_divide, 2, 3.0f) X(remainder, 2, 3.0f) \
     X(exp2, 1, 0.25f) X(log2, 1, 0.35f) X(sinh, 1, 0.6f) X(cosh, 1, 0.4f) X(tan, 1, 0.6f) X(arcsin, 1, 0.4f) \
-    X(arccos, 1, 0.4f) X(arctan, 1, 0.4f) X(erfc, 1, 1.2f) X(gaussian, 1, 0.45f) X(normal_cdf, 2, 0.9f) /* b: gaussian(a) */ \
+    X(arccos, 1, 0.4f) X(arctan, 1, 0.4f) X(erfc, 1, 1.2f) X(gaussian, 1, 0.45f) \
     X(trunc, 1, 0.05f) X(copysign, 2, 0.05f) \
     /* one number at a time, in double */ \
     X(log10, 1, 8.0f) X(cbrt, 1, 12.0f) X(hypot, 2, 8.0f) X(arctan2, 2, 15.0f) X(arcsinh, 1, 15.0f) \
@@ -61,7 +61,17 @@ typedef struct {
     X(mul_imm_add, 2, 0.05f)      /* a*imm + b */ \
     X(mul_imm_mul, 2, 0.05f)      /* a*imm*b */ \
     X(sigmoid_mul, 2, 0.55f)      /* sigmoid(a)*b */ \
-    X(sigmoid_scaled_mul, 2, 0.55f) /* sigmoid(imm*a)*b */
+    X(sigmoid_scaled_mul, 2, 0.55f) /* sigmoid(imm*a)*b */ \
+    /* activations, and their derivatives by a */ \
+    X(gelu, 1, 0.75f) X(gelu_slope, 1, 0.8f) \
+    X(silu, 1, 0.55f) X(silu_slope, 1, 0.6f) \
+    X(elu, 2, 0.45f) X(elu_slope, 2, 0.45f)         /* b: alpha */ \
+    X(elu_imm, 1, 0.45f) X(elu_imm_slope, 1, 0.45f) /* imm: alpha */
+
+/* Functions and their slopes, which share most of their work and run in one loop where they follow each other over the
+   same operands: X(function, slope). */
+#define MN_VM_SLOPES(X) \
+    X(gelu, gelu_slope) X(silu, silu_slope) X(elu, elu_slope) X(elu_imm, elu_imm_slope)
 
 /* Operations that run in one loop where they follow each other and the second reads the first's result (vm_program.h):
    X(first, its uniform operands, second, its uniform operands, the operand that is read).

@@ -314,7 +314,7 @@ MN_INLINE mn_vec v_exact_product(mn_vec a, mn_vec b, mn_vec *error)
 {
     mn_vec product = a * b;
 #if defined(MN_HAS_FMA)
-    *error = v_fma(a, b, v_neg(product));
+    *error = v_fma(a, b, -product);
 #else
     const mn_ivec upper = v_isplat((mn_int)((mn_uint)-1 << ((MN_MANTISSA_BITS + 1 + 1) / 2))); /* halves of the mantissa */
     mn_vec a1 = (mn_vec)((mn_ivec)a & upper), a2 = a - a1;

@@ -1,7 +1,6 @@
-/* Rarer elementary functions over vectors: exp2, log2, sinh, cosh, tan, arcsin, arccos, arctan, erfc, gaussian, normal_cdf.
+/* Rarer elementary functions over vectors: exp2, log2, sinh, cosh, tan, arcsin, arccos, arctan, erfc, gaussian.
 
-   As in vector_math.h: within 4 units in the last place over the whole domain (normal_cdf in double without
-   fused multiply-add: 4.5), the special values of IEEE 754, no lane
+   As in vector_math.h: within 4 units in the last place over the whole domain, the special values of IEEE 754, no lane
    depends on another.  The polynomials are Chebyshev interpolations in 50 digits, lowest power first. */
 #ifndef MN_VECTOR_MATH_RARE_H
 #define MN_VECTOR_MATH_RARE_H
@@ -17,7 +16,6 @@
 #define MN_PI_HALF_LOW 0x1.1a62633145c07p-54
 /* MN_ERFC_SCALE·erfc(x)·e^(x^2)·(1 + 2x) - 1 in q = (x - 4)/(x + 4), 0 <= x <= 28: 2^-56 */
 #define MN_ERFC_SCALE 0x1.9f3fbefec7e59p-1 /* near 0.811, so that the largest coefficient nearly vanishes */
-#define MN_ERFC_SCALE_ROOT_2 0x1.25a01986f09d1p+0 /* and all but exact */
 static const mn_real mn_erfc_rest[] = {
     1.7293799230077995e-11, -0.11323736382558942, 0.012473408751229086, 0.05522897311371702,
     -0.08194603896788334, 0.07602044288942622, -0.05379613009872776, 0.03014408978728731, -0.013136900393775366,
@@ -44,7 +42,6 @@ static const mn_real mn_asin_tail[] = {
 #define MN_PI_HALF_LOW -0x1.777a5cp-25f
 /* MN_ERFC_SCALE·erfc(x)·e^(x^2)·(1 + 2x) - 1 in q = (x - 4)/(x + 4), 0 <= x <= 10.2: 2^-30 */
 #define MN_ERFC_SCALE 0x1.9cc8120000000p-1f /* near 0.811, so that the largest coefficient nearly vanishes */
-#define MN_ERFC_SCALE_ROOT_2 0x1.23e1700000000p+0f /* and all but exact */
 static const mn_real mn_erfc_rest[] = {
     -0.0059421798f, -0.112564505f, 0.0123992951f, 0.0549015081f, -0.081458531f, 0.075557969f, -0.0534939316f,
     0.0300180651f, -0.0129171132f, 0.00404786026f, -0.00093727342f, -0.000524555065f};
@@ -176,22 +173,6 @@ MN_INLINE mn_vec v_erfc(mn_vec x)
     mn_vec far = v_select(v_lt(x, v_splat(0)), 2 - tail, tail);
     mn_vec near = 1 - v_fma(x, v_polynomial(x * x, mn_erf_near), x);
     return v_select(v_lt(v_abs(x), v_splat((mn_real)0.5)), near, far);
-}
-
-/* The distribution function of the normal distribution, erfc(-x/√2)/2, with all digits of the left tail; gaussian is
-   v_gaussian(x), which its derivative needs as well */
-MN_INLINE mn_vec v_normal_cdf(mn_vec x, mn_vec gaussian)
-{
-    const mn_real root_half = (mn_real)0.7071067811865476;
-    mn_vec size = v_min(v_splat(MN_GAUSSIAN_ZERO), v_abs(x));
-    /* from size: the product with √½ is rounded */
-    mn_vec scaled = v_fma(size, v_splat(MN_ERFC_SCALE_ROOT_2), v_splat(MN_ERFC_SCALE));
-    mn_vec tail = v_erfc_tail(size * root_half, scaled, gaussian * (mn_real)0.5);
-    mn_vec far = v_select(v_lt(x, v_splat(0)), tail, 1 - tail);
-    mn_vec half_turned = x * (root_half / 2); /* erf(z)/2 = z/2 + z/2·P(z^2) with z = x/√2 */
-    mn_vec square = x * x * (mn_real)0.5;
-    mn_vec near = v_fma(half_turned, v_polynomial(square, mn_erf_near), half_turned) + (mn_real)0.5;
-    return v_select(v_lt(square, v_splat((mn_real)0.4)), near, far);
 }
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "opcodes.h"
 #include "special_functions.h"
+#include "vector_activations.h"
 #include "vector_math_rare.h"
 
 typedef struct mn_vm_step mn_vm_step;
@@ -206,7 +207,6 @@ MN_VM_OP(arccos, 1, v_arccos(x))
 MN_VM_OP(arctan, 1, v_arctan(x))
 MN_VM_OP(erfc, 1, v_erfc(x))
 MN_VM_OP(gaussian, 1, v_gaussian(x))
-MN_VM_OP(normal_cdf, 2, v_normal_cdf(x, y))
 MN_VM_OP(trunc, 1, v_copysign(v_floor(v_abs(x)), x))
 MN_VM_OP(copysign, 2, v_copysign(x, y))
 MN_VM_OP(floor, 1, v_floor(x))
@@ -263,6 +263,35 @@ MN_VM_OP(mul_add_square_mul, 4, x *y + z * z * w)
 MN_VM_OP(sub_mul_div, 4, w - x * y / z)
 MN_VM_OP(sigmoid_mul, 2, v_sigmoid(x) * y)
 MN_VM_OP(sigmoid_scaled_mul, 2, v_sigmoid(x *imm) * y)
+
+/* A function and its slope from one expression, which sets `slope`: two operations, and a loop that stores both. */
+#define MN_VM_WITH_SLOPE(name, reads, expression)                                                                     \
+    MN_INLINE mn_vec vm_both_##name(mn_vec x, mn_vec y, mn_vec imm, mn_vec *slope)                                    \
+    {                                                                                                                 \
+        (void)x, (void)y, (void)imm;                                                                                  \
+        return (expression);                                                                                          \
+    }                                                                                                                 \
+    MN_VM_OP(name, reads, vm_both_##name(x, y, imm, &w))                                                              \
+    MN_VM_OP(name##_slope, reads, (vm_both_##name(x, y, imm, &w), w))                                                 \
+    static void vm_##name##_and_slope(const mn_vm_step *step, void *const *registers, int64_t n)                      \
+    {                                                                                                                 \
+        const mn_vec imm = v_splat((mn_real)step->op[0].immediate);                                                   \
+        mn_real *d = registers[step->op[0].d], *d2 = registers[step->op[1].d];                                        \
+        const mn_real *a = registers[step->op[0].a], *b = registers[step->op[0].b];                                   \
+        for (int64_t i = 0; i < n;) {                                                                                 \
+            const int64_t end = step->n_fetched ? vm_fetch(step, registers, i, n) : n;                                \
+            for (; i < end; i += VL) {                                                                                \
+                mn_vec slope, x = v_load(a + i);                                                                      \
+                v_store(d + i, vm_both_##name(x, reads > 1 ? v_load(b + i) : x, imm, &slope));                        \
+                v_store(d2 + i, slope);                                                                               \
+            }                                                                                                         \
+        }                                                                                                             \
+    }
+
+MN_VM_WITH_SLOPE(gelu, 1, v_gelu(x, slope))
+MN_VM_WITH_SLOPE(silu, 1, v_silu(x, slope))
+MN_VM_WITH_SLOPE(elu, 2, v_elu(x, y, slope))
+MN_VM_WITH_SLOPE(elu_imm, 1, v_elu(x, imm, slope))
 
 /* Functions that are computed one number at a time, in double, by the C library or special_functions.h */
 #define MN_VM_SCALAR_OP(name, expression)                                                                             \

@@ -72,6 +72,19 @@ static const mn_vm_pair mn_vm_pairs[] = {
 #undef X
 };
 
+/* ---- a function and its slope in one loop ---- */
+
+typedef struct {
+    uint16_t function, slope;
+    mn_vm_fn run;
+} mn_vm_function_and_slope;
+
+static const mn_vm_function_and_slope mn_vm_slopes[] = {
+#define X(function, slope) {MN_OP_##function, MN_OP_##slope, vm_##function##_and_slope},
+    MN_VM_SLOPES(X)
+#undef X
+};
+
 /* ---- binding ---- */
 
 /* Products whose factors may change places: bit 0 a*b, bit 1 c*e */
@@ -187,6 +200,25 @@ static inline int mn_vm_bind_chain(mn_vm_step *step, const mn_vm_op *ops, int64_
     return 0;
 }
 
+/* Where the function's result replaces an operand, the slope that follows is that of another number. */
+static inline int mn_vm_bind_slope(mn_vm_step *step, const mn_vm_op *ops, int64_t n_ops, const uint8_t *uniform)
+{
+    for (size_t k = 0; n_ops > 1 && k < sizeof(mn_vm_slopes) / sizeof(mn_vm_slopes[0]); k++) {
+        const mn_vm_op *op = &ops[0], *then = &ops[1];
+        if (mn_vm_slopes[k].function != op->op || mn_vm_slopes[k].slope != then->op || op->a != then->a
+            || (mn_vm_reads[op->op] > 1 && op->b != then->b) || op->immediate != then->immediate
+            || mn_vm_reads_register(op, op->d) || mn_vm_uniform_operands(op, uniform))
+            continue;
+        step->op[0] = *op;
+        step->op[1] = *then;
+        step->run = mn_vm_slopes[k].run;
+        step->count = 2;
+        step->slotless = 0;
+        return 1;
+    }
+    return 0;
+}
+
 static inline int mn_vm_bind_pair(mn_vm_step *step, const mn_vm_op *ops, int64_t n_ops, const uint8_t *uniform)
 {
     for (size_t k = 0; n_ops > 1 && k < sizeof(mn_vm_pairs) / sizeof(mn_vm_pairs[0]); k++) {
@@ -221,6 +253,7 @@ static inline int64_t mn_vm_bind(mn_vm_step *steps, const mn_vm_fn *const *table
         mn_vm_step *step = &steps[count];
         step->n_fetched = 0;
         if (!real || (!mn_vm_bind_chain(step, ops + k, n_ops - k, uniform, n_operands)
+                      && !mn_vm_bind_slope(step, ops + k, n_ops - k, uniform)
                       && !mn_vm_bind_pair(step, ops + k, n_ops - k, uniform)))
             mn_vm_bind_one(step, table, &ops[k], uniform);
         k += step->count;

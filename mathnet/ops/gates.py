@@ -1,6 +1,8 @@
 """Smooth activations: x times a gate between 0 and 1, and their kin.
 
-Each is written in simpler operations, which the plan fuses into one pass.
+The commonest, x·Φ(x) and x·σ(x), are instructions of the machine, and so are their slopes: a slope needs x alone, so training
+keeps nothing else, and it runs in one loop with its function where both are wanted at once.  The others are written in
+simpler operations, which the plan fuses into one pass.
 """
 
 from __future__ import annotations
@@ -14,13 +16,64 @@ import numpy as np
 from mathnet.errors import ArgumentError
 from mathnet.graph.op import as_tensor, graph_function, register
 from mathnet.graph.tensor import Tensor
-from mathnet.ops.activation import sigmoid, softplus, tanh
+from mathnet.ops.activation import sigmoid, sigmoid_slope, softplus, tanh
 from mathnet.ops.arithmetic import abs_, reciprocal, square
+from mathnet.ops.elementwise import Elementwise, define
 from mathnet.ops.rectifiers import ActivationFunction, floats
-from mathnet.ops.special import normal_cdf
+from mathnet.ops.special import gaussian
 
 _TANH_SCALE = math.sqrt(2.0 / math.pi)
 _TANH_CUBIC = 0.044715
+_DENSITY_AT_0 = 1.0 / math.sqrt(2.0 * math.pi)
+
+Partials = Sequence[Tensor | None]
+
+
+class NormalGate(Elementwise):
+    """x·Φ(x), with all digits where Φ is tiny."""
+
+    name, opcode, result, formula = "normal_gate", "gelu", "float", "x·Φ(x)"
+
+    def partials(self, dy: Tensor, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Partials:
+        return (dy * normal_gate_slope(inputs[0]),)
+
+    def oracle(self, x: np.ndarray) -> np.ndarray:
+        return x * _normal_cdf(x)
+
+
+class NormalGateSlope(Elementwise):
+    """Φ(x) + x·φ(x): the slope of x·Φ(x)."""
+
+    name, opcode, result, formula = "normal_gate_slope", "gelu_slope", "float", "Φ(x) + x·φ(x)"
+
+    def partials(self, dy: Tensor, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Partials:
+        x = inputs[0]
+        return (dy * (gaussian(x) * (2.0 - square(x)) * _DENSITY_AT_0),)
+
+    def oracle(self, x: np.ndarray) -> np.ndarray:
+        return _normal_cdf(x) + x * np.exp(-0.5 * np.square(x, dtype=np.float64)) * _DENSITY_AT_0
+
+
+class SiluSlope(Elementwise):
+    """σ(x)·(1 + x·(1 − σ(x))): the slope of x·σ(x)."""
+
+    name, opcode, result, formula = "silu_slope", "silu_slope", "float", "σ(x)·(1 + x·(1 - σ(x)))"
+
+    def partials(self, dy: Tensor, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Partials:
+        gate = sigmoid(inputs[0])
+        return (dy * (sigmoid_slope(gate) * (2.0 + inputs[0] * (1.0 - gate * 2.0))),)
+
+    def oracle(self, x: np.ndarray) -> np.ndarray:
+        gate = 1 / (1 + np.exp(-x))
+        return gate * (1 + x * (1 - gate))
+
+
+normal_gate, normal_gate_slope = (define(op, public=False) for op in (NormalGate(), NormalGateSlope()))
+silu_slope = define(SiluSlope(), public=False)
+
+
+def _normal_cdf(x: np.ndarray) -> np.ndarray:
+    return np.vectorize(math.erfc, otypes=[float])(-np.asarray(x) / math.sqrt(2)) / 2
 
 
 class Gelu(ActivationFunction):
@@ -29,25 +82,26 @@ class Gelu(ActivationFunction):
     attributes = ({"approximate": "none"}, {"approximate": "tanh"})
 
     def expansion(self, x: Tensor, approximate: str) -> Tensor:  # type: ignore[override]
-        x = floats(x)
         if approximate == "tanh":  # (1 + tanh u)/2 = σ(2u)
+            x = floats(x)
             return x * sigmoid((x + x * square(x) * _TANH_CUBIC) * (2 * _TANH_SCALE))
-        return x * normal_cdf(x)
+        return normal_gate(x)
 
     def oracle(self, x: np.ndarray, approximate: str) -> np.ndarray:  # type: ignore[override]
         if approximate == "tanh":
             return 0.5 * x * (1 + np.tanh(_TANH_SCALE * (x + _TANH_CUBIC * x**3)))
-        return 0.5 * x * np.vectorize(math.erfc, otypes=[float])(-np.asarray(x) / math.sqrt(2))
+        return x * _normal_cdf(x)
 
 
-class Silu(ActivationFunction):
-    name, formula, domain = "silu", "x/(1 + exp(-x))", "finite numbers and ∞"
+class Silu(Elementwise):
+    name, opcode, result, formula = "silu", "silu", "float", "x/(1 + exp(-x))"
+    domain = "finite numbers and ∞"
+    sample_range = (-8.0, 8.0)
 
-    def expansion(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        x = floats(x)
-        return x * sigmoid(x)
+    def partials(self, dy: Tensor, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Partials:
+        return (dy * silu_slope(inputs[0]),)
 
-    def oracle(self, x: np.ndarray) -> np.ndarray:  # type: ignore[override]
+    def oracle(self, x: np.ndarray) -> np.ndarray:
         return x / (1 + np.exp(-x))
 
 
@@ -109,7 +163,8 @@ _GELU, _SILU, _MISH, _SOFTSIGN, _LOG_SIGMOID, _TANH_SHRINK = (
 def gelu(x: Any, approximate: str = "none") -> Tensor:
     """x·Φ(x), Φ the normal distribution function; approximate="tanh": x/2·(1 + tanh(√(2/π)(x + 0.044715x³))).
 
-    The exact form keeps its digits where Φ is tiny.  NaN at −∞, as in torch.  Source: Hendrycks and Gimpel, 2016.
+    The exact form keeps its digits where Φ is tiny and is 0 at −∞, where the other is NaN, as in torch.
+    Source: Hendrycks and Gimpel, 2016.
 
     >>> import mathnet as mn
     >>> mn.gelu([-1.0, 2.0])

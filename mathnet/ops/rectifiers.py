@@ -1,10 +1,12 @@
 """Activations with corners: leaky and exponential linear units, and the piecewise linear forms of smooth ones.
 
-Each is written in simpler operations, which the plan fuses into one pass.  The derivatives at the corners are those of torch.
+Elu and its slope are instructions of the machine, which run in one loop where both are wanted at once.  The others are
+written in simpler operations, which the plan fuses into one pass.  The derivatives at the corners are those of torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +16,10 @@ from mathnet.graph.op import OPS, Op, as_tensor, broadcast_shapes, graph_functio
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.ops.activation import relu
 from mathnet.ops.comparison import where
-from mathnet.ops.exponential import expm1
+from mathnet.ops.elementwise import Elementwise, define
+from mathnet.ops.exponential import exp, expm1
+
+Partials = Sequence[Tensor | None]
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -68,16 +73,34 @@ class LeakyRelu(ActivationFunction):
         return np.where(x > 0, x, negative_slope * x)
 
 
-class Elu(ActivationFunction):
-    name, formula, onnx = "elu", "x > 0 ? x : alpha·(exp(x) - 1)", "Elu"
-    settings = ((1.0,), (0.3,))
+class Elu(Elementwise):
+    name, opcode, formula, onnx = "elu", "elu", "x > 0 ? x : alpha·(exp(x) - 1)", "Elu"
+    arity, result = 2, "float"
 
-    def expansion(self, x: Tensor, alpha: Tensor) -> Tensor:  # type: ignore[override]
-        x = floats(x)
-        return where(x > 0, x, expm1(_nonpositive(x)) * alpha)
+    def partials(self, dy: Tensor, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Partials:
+        x, alpha = inputs
+        return dy * elu_slope(x, alpha), dy * expm1(_nonpositive(x))
 
-    def oracle(self, x: np.ndarray, alpha: np.ndarray) -> np.ndarray:  # type: ignore[override]
+    def oracle(self, x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         return np.where(x > 0, x, alpha * np.expm1(x))
+
+
+class EluSlope(Elementwise):
+    """x > 0 ? 1 : alpha·eˣ: the slope of elu."""
+
+    name, opcode, formula = "elu_slope", "elu_slope", "x > 0 ? 1 : alpha·exp(x)"
+    arity, result = 2, "float"
+
+    def partials(self, dy: Tensor, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Partials:
+        x, alpha = inputs
+        left = where(x > 0, 0.0, dy * exp(_nonpositive(x)))
+        return left * alpha, left
+
+    def oracle(self, x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        return np.where(x > 0, 1.0, alpha * np.exp(np.minimum(x, 0.0)))
+
+
+elu_slope = define(EluSlope(), public=False)
 
 
 class Celu(ActivationFunction):
@@ -96,8 +119,7 @@ class Selu(ActivationFunction):
     name, formula, onnx = "selu", "1.0507·(x > 0 ? x : 1.6733·(exp(x) - 1))", "Selu"
 
     def expansion(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        x = floats(x)
-        return where(x > 0, x * SELU_SCALE, expm1(_nonpositive(x)) * (SELU_SCALE * SELU_ALPHA))
+        return elu(floats(x), SELU_ALPHA) * SELU_SCALE
 
     def oracle(self, x: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(x))

@@ -54,22 +54,6 @@ class Gaussian(Elementwise):
 gaussian = define(Gaussian(), public=False)
 
 
-class NormalCdf(Elementwise):
-    """The distribution function of the normal distribution, Φ(x), with all digits of the left tail."""
-
-    name, result, formula = "normal_cdf", "float", "Φ(x)"
-
-    def program(self, emit: Callable[..., Any], *registers: Any, **attrs: Any) -> Any:
-        (x,) = registers
-        return emit("normal_cdf", x, emit("gaussian", x))  # shared with the derivative
-
-    def partials(self, dy: Tensor, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Partials:
-        return (dy * (gaussian(inputs[0]) * (1.0 / math.sqrt(2.0 * math.pi))),)
-
-    def oracle(self, x: np.ndarray) -> np.ndarray:
-        return np.vectorize(lambda t: math.erfc(-t / math.sqrt(2.0)) / 2.0, otypes=[np.float64])(x)
-
-
 class Erfinv(Elementwise):
     """The y with erf(y) = x; ±∞ at ±1, NaN beyond.
 
@@ -118,7 +102,6 @@ class Lgamma(Elementwise):
 
 
 erfc, erfinv, lgamma = define(Erfc()), define(Erfinv()), define(Lgamma())
-normal_cdf = define(NormalCdf(), public=False)
 
 
 class _Ordered(Elementwise):

@@ -15,6 +15,8 @@ _IMMEDIATE: dict[str, tuple[str | None, str | None]] = {
     "mul": ("mul_imm", "mul_imm"),
     "div": ("div_imm", "rdiv_imm"),
     "pow": ("pow_imm", None),
+    "elu": ("elu_imm", None),
+    "elu_slope": ("elu_imm_slope", None),
     "max": ("max_imm", "max_imm"),
     "min": ("min_imm", "min_imm"),
     "lt": ("lt_imm", "gt_imm"),
@@ -24,6 +26,9 @@ _IMMEDIATE: dict[str, tuple[str | None, str | None]] = {
     "eq": ("eq_imm", "eq_imm"),
     "ne": ("ne_imm", "ne_imm"),
 }
+
+
+_SLOPES = frozenset(_kernels.OPCODE_SLOPES.values())
 
 
 class Value:
@@ -47,6 +52,7 @@ def scheduled(outputs: Sequence[Value]) -> list[Value]:
     """The same in the order in which they run: the longest way from the inputs first, so that few registers are needed.
 
     What forms a pair with its reader (``_kernels.OPCODE_PAIRS``) comes right before it: the machine runs both in one loop.
+    So it does with a function and its slope (``_kernels.OPCODE_SLOPES``), which follow each other too.
     """
     depth: dict[int, int] = {}
     for value in in_order(outputs):
@@ -55,7 +61,26 @@ def scheduled(outputs: Sequence[Value]) -> list[Value]:
     def arguments(value: Value) -> list[Value]:
         return sorted(value.args, key=lambda a: ((a.op, value.op) in _kernels.OPCODE_PAIRS, -depth[id(a)]))
 
-    return _after_arguments(sorted(outputs, key=lambda v: -depth[id(v)]), arguments)
+    return _slopes_after_functions(_after_arguments(sorted(outputs, key=lambda v: -depth[id(v)]), arguments))
+
+
+def _slopes_after_functions(order: list[Value]) -> list[Value]:
+    """The same order, but where there are a function and its slope the later one comes right behind the other, the slope last."""
+    slopes = {(v.op, v.args, v.immediate): v for v in order if v.op in _SLOPES}
+    if not slopes:
+        return order
+    pairs: dict[int, list[Value]] = {}
+    for value in order:
+        slope = slopes.get((_kernels.OPCODE_SLOPES.get(value.op, ""), value.args, value.immediate))
+        if slope is not None:
+            pairs[id(value)] = pairs[id(slope)] = [value, slope]
+    result: list[Value] = []
+    placed: set[int] = set()
+    for value in order:
+        if id(value) not in placed:
+            result += pairs.get(id(value), [value])
+            placed.update(id(v) for v in result[-2:])
+    return result
 
 
 def _after_arguments(outputs: Iterable[Value], arguments: Callable[[Value], Sequence[Value]]) -> list[Value]:

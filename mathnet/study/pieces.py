@@ -167,6 +167,10 @@ def _gelu_by_tanh(x: Expression) -> Expression:
     return multiply(x, call("sigmoid", u))
 
 
+def _normal_density(x: Expression) -> Expression:
+    return scale(call("exp", scale(power(x, 2.0), -0.5)), 1.0 / math.sqrt(2.0 * math.pi))
+
+
 def _sixth(x: Expression) -> Expression:
     return add(scale(x, 1.0 / 6.0), number(0.5))
 
@@ -194,6 +198,7 @@ _BY_CASES: dict[str, Callable[..., Expression]] = {
     "relu6": lambda r, x: r.clipped(x, ZERO, number(6.0)),
     "leaky_relu": lambda r, x, slope: r.positive(x, x, multiply(slope, x)),
     "elu": lambda r, x, alpha: r.positive(x, x, multiply(alpha, _exp_minus_one(x))),
+    "elu_slope": lambda r, x, alpha: r.positive(x, ONE, multiply(alpha, call("exp", x))),
     "celu": lambda r, x, alpha: r.positive(
         x, x, multiply(alpha, _exp_minus_one(multiply(x, power(alpha, -1.0))))
     ),
@@ -223,7 +228,12 @@ _RULES: dict[str, Callable[..., Expression]] = {
     "sigmoid_slope": lambda y: multiply(y, add(ONE, scale(y, -1.0))),
     "gaussian": lambda x: call("exp", scale(power(x, 2.0), -0.5)),
     "gelu": lambda x: multiply(x, call("normal_cdf", x)),
+    "normal_gate": lambda x: multiply(x, call("normal_cdf", x)),
+    "normal_gate_slope": lambda x: add(call("normal_cdf", x), multiply(x, _normal_density(x))),
     "silu": lambda x: multiply(x, call("sigmoid", x)),
+    "silu_slope": lambda x: add(
+        call("sigmoid", x), multiply(x, call("sigmoid", x), add(ONE, scale(call("sigmoid", x), -1.0)))
+    ),
     "mish": lambda x: multiply(x, call("tanh", call("softplus", x))),
     "softsign": lambda x: multiply(x, power(add(ONE, call("abs", x)), -1.0)),
     "tanh_shrink": lambda x: add(x, scale(call("tanh", x), -1.0)),

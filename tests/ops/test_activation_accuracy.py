@@ -9,15 +9,10 @@ import pytest
 import mathnet as mn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "kernels"))
-from test_vector_math import REALS, every_exponent, normal_cdf, sigmoid, softplus, units_in_last_place
-
-
-def elu(x):
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
-
+from test_vector_math import REALS, elu, every_exponent, gelu, sigmoid, softplus, units_in_last_place
 
 ACTIVATIONS = {
-    "gelu": lambda x: x * normal_cdf(x),
+    "gelu": gelu,
     "silu": lambda x: x * sigmoid(x),
     "elu": elu,
     "sigmoid": sigmoid,
@@ -38,7 +33,8 @@ def test_within_four_units_in_the_last_place(name, real):
     with np.errstate(all="ignore"):
         exact = ACTIVATIONS[name](x.astype(np.longdouble))
         error = units_in_last_place(getattr(mn, name)(x), exact)
-        gate_error = np.abs(x) * np.finfo(real).smallest_subnormal  # a gate that small has lost digits
-        error[np.abs(getattr(mn, name)(x) - exact) <= gate_error] = 0
+        if name == "silu":  # a gate that small has lost digits
+            gate_error = np.abs(x) * np.finfo(real).smallest_subnormal
+            error[np.abs(getattr(mn, name)(x) - exact) <= gate_error] = 0
     worst = np.argmax(error)
     assert error[worst] <= 4.0, f"{name}({x[worst]!r}): {error[worst]:.2f} ulp"
