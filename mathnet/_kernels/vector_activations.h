@@ -8,37 +8,38 @@
 
 #include "vector_math.h"
 
-/* The left tail of the normal distribution is Φ(-t) = e^(-t²/2)·R(t) with R(t) = N(t)/(√(2π)·t·N(t) + M(t)), which keeps all
-   digits where Φ is tiny.  The divisor adds positive numbers; rounding errors of N and M hardly count where t is large.
-   N is small by MN_DENORMAL_SCALE, as much as v_gelu's powers of two are large. */
+/* The left tail of the normal distribution is Φ(-t) = e^(-t²/2)·N(t)/(√(2π)·t·N(t) + M(t)) with positive M and N, so no digits
+   are lost where Φ is tiny.  Where t is large the errors of M hardly count, and those of t·N cancel in t·Φ(-t).
+   The polynomial for a part of the exponential is small by MN_DENORMAL_SCALE, as much as v_gelu's powers of two are large. */
 #define MN_SMALL(x) ((x) * MN_DENORMAL_SCALE)
 #ifdef MN_REAL_IS_DOUBLE
 #define MN_TAIL_END 39.0 /* t·e^(-t²/2) is 0 from here on */
-/* M and N: of degrees 9 and 10 on 0 <= t <= 39: 2^-57.8 of R */
+/* M and N on 0 <= t <= 39, exact at 0: 2^-57 of Φ.  The last of M stands for what MN_ROOT_2_PI lacks. */
 static const mn_real mn_tail_rest[] = {
-    1.937426241616469, 2.400017720922349, 1.5202540837003335, 0.6251390202966148, 0.18124123864215383,
-    0.038134943108691005, 0.005807740654358429, 0.0006180814271149367, 4.1939407905232276e-05, 1.3989480681650488e-06};
+    1.7533055271057059, 2.171935243188369, 1.375778767883784, 0.5657297686754844, 0.16401721966233174,
+    0.034510839737848846, 0.005255809780292521, 0.0005593428844330321, 3.7953752305135e-05, 1.2660009074727173e-06,
+    -9.838626208609555e-21};
 static const mn_real mn_tail_numerator[] = {
-    MN_SMALL(0.9687131208082345), MN_SMALL(1.6411894668331009), MN_SMALL(1.3752278996526823),
-    MN_SMALL(0.7378939216124176), MN_SMALL(0.27836630410055346), MN_SMALL(0.07683827717070281),
-    MN_SMALL(0.015703451520533342), MN_SMALL(0.0023504160692199827), MN_SMALL(0.00024769501379454405),
-    MN_SMALL(1.67314030199925e-05), MN_SMALL(5.580995325210803e-07)};
-/* (e^(-r/2) - 1)/r on |r| <= 0.7, from the fit of e^r in vector_math.h */
+    0.8766527635528529, 1.4852212184476907, 1.2445349534851282,
+    0.6677691585829498, 0.25191213428196363, 0.06953605415412902,
+    0.014211094984764847, 0.00212704741818876, 0.00022415564907397843,
+    1.5141356486794776e-05, 5.050612890573345e-07};
+/* e^(-r/2) on |r| <= 0.7, from the fit of e^r in vector_math.h */
 static const mn_real mn_half_power[] = {
-    -0.5, 0.12500000000000017, -0.020833333333333353, 0.002604166666660373, -0.00026041666666615535,
-    2.1701388960980172e-05, -1.550099210766365e-06, 9.688086374709735e-08, -5.382271991412534e-09,
-    2.6980173865376173e-10, -1.2262220206235197e-11};
+    MN_SMALL(1.0), MN_SMALL(-0.5), MN_SMALL(0.12500000000000017), MN_SMALL(-0.020833333333333353),
+    MN_SMALL(0.002604166666660373), MN_SMALL(-0.00026041666666615535), MN_SMALL(2.1701388960980172e-05),
+    MN_SMALL(-1.550099210766365e-06), MN_SMALL(9.688086374709735e-08), MN_SMALL(-5.382271991412534e-09),
+    MN_SMALL(2.6980173865376173e-10), MN_SMALL(-1.2262220206235197e-11)};
 #else
 #define MN_TAIL_END 15.0f /* t·e^(-t²/2) is 0 from here on */
-/* M and N: of degrees (4, 4) on 0 <= t <= 15, exact at 0: 2^-25.7 of R */
-static const mn_real mn_tail_rest[] = {1.81736374f, 0.834515631f, 0.209150091f, 0.0219926555f, 2.12416307e-06f};
-static const mn_real mn_tail_numerator[] = {
-    MN_SMALL(0.90868187f), MN_SMALL(0.831097722f), MN_SMALL(0.358945936f), MN_SMALL(0.0826787278f),
-    MN_SMALL(0.00881284941f)};
+/* On 0 <= t <= 15, exact at 0: 2^-25.7 of Φ */
+static const mn_real mn_tail_rest[] = {1.7596302f, 0.808004916f, 0.202505872f, 0.0212939996f, 2.05668334e-06f};
+static const mn_real mn_tail_numerator[] = {0.879815102f, 0.804695606f, 0.347543031f, 0.0800522119f, 0.00853288546f};
 static const mn_real mn_half_power[] = {
-    -0.5f, 0.125f, -0.0208331737f, 0.00260414187f, -0.000261475531f, 2.17926047e-05f}; /* (e^(-r/2) - 1)/r on |r| <= 0.7 */
+    MN_SMALL(1.0f), MN_SMALL(-0.5f), MN_SMALL(0.125f), MN_SMALL(-0.0208331737f), MN_SMALL(0.00260414187f),
+    MN_SMALL(-0.000261475531f), MN_SMALL(2.17926047e-05f)}; /* e^(-r/2) on |r| <= 0.7 */
 #endif
-#define MN_ROOT_2_PI ((mn_real)2.5066282746310002)
+#define MN_ROOT_2_PI ((mn_real)2.5066282746310005)
 #define MN_1_OVER_ROOT_2_PI ((mn_real)0.3989422804014327)
 
 /* x·Φ(x) and Φ(x) + x·φ(x), of which t = |x| gives max(x, 0) - t·Φ(-t) and, for x < 0, Φ(-t) - t·φ(t), for x >= 0 1 minus
@@ -48,24 +49,21 @@ MN_INLINE mn_vec v_gelu(mn_vec x, mn_vec *slope)
     const mn_vec t = v_min(v_splat(MN_TAIL_END), v_abs(x));
     mn_vec low, square = v_exact_product(t, t, &low);
 
-    /* t² = n·2·ln2 + r: e^(-t²/2) is 2^-n·(1 + power) */
+    /* t² = n·2·ln2 + r: e^(-t²/2) is scale·power */
     const mn_vec shifted = v_fma(square, v_splat(MN_LOG2_E / 2), v_splat(MN_ROUNDING_SHIFT));
     const mn_vec n = shifted - MN_ROUNDING_SHIFT;
     const mn_vec r = v_fnma(n, v_splat(2 * MN_LN2_HIGH), square) + v_fnma(n, v_splat(2 * MN_LN2_LOW), low);
-    const mn_vec power = r * v_polynomial(r, mn_half_power);
+    const mn_vec power = v_polynomial(r, mn_half_power);
     const mn_uint one = (mn_uint)(MN_EXPONENT_BIAS + MN_DENORMAL_SHIFT) << MN_MANTISSA_BITS;
     const mn_vec scale = (mn_vec)(one - ((mn_uvec)shifted << MN_MANTISSA_BITS));
 
-    const mn_vec numerator = v_polynomial(t, mn_tail_numerator);
-    const mn_vec large = t * (MN_ROOT_2_PI / MN_DENORMAL_SCALE);
-    const mn_vec ratio = numerator / v_fma(large, numerator, v_polynomial(t, mn_tail_rest));
+    const mn_vec numerator = v_polynomial(t, mn_tail_numerator), product = t * numerator;
+    const mn_vec divisor = v_fma(product, v_splat(MN_ROOT_2_PI), v_polynomial(t, mn_tail_rest));
 
-    const mn_vec steep = v_fnma(t, v_splat(MN_SMALL(MN_1_OVER_ROOT_2_PI)), ratio) * scale;
-    const mn_vec left = v_fma(steep, power, steep);
+    /* the power last, which rounds once what is denormal */
+    const mn_vec left = v_fnma(t, v_splat(MN_1_OVER_ROOT_2_PI), numerator / divisor) * scale * power;
     *slope = v_select(v_lt(x, v_splat(0)), left, 1 - left);
-
-    const mn_vec flat = t * scale * ratio;
-    return v_fnma(flat, power, v_max(v_splat(0), x) - flat);
+    return v_fnma(product / divisor * scale, power, v_max(v_splat(0), x));
 }
 
 /* x·σ(x) and σ(x)·(1 + x·(1 - σ(x))) */

@@ -47,6 +47,8 @@ def test_slopes_are_within_four_units_of_the_larger_summand(isa, real, name):
         got = apply(isa, real, name, x, imm=float(np.float32(0.7))).astype(np.longdouble)
         spacing = np.spacing(np.maximum(abs(first), abs(second)).astype(real)).astype(np.longdouble)
         error = abs(got - (first + second)) / spacing
+        if name == "silu_slope":  # a gate that small has lost digits
+            error[abs(got - (first + second)) <= np.abs(x) * np.finfo(real).smallest_subnormal] = 0
     worst = np.argmax(error)
     assert error[worst] <= 4.0, f"{name}({x[worst]!r}): {error[worst]:.2f}"
 
@@ -55,7 +57,9 @@ def test_slopes_are_within_four_units_of_the_larger_summand(isa, real, name):
 def test_silu_and_elu_with_alpha_as_an_operand(isa, real):
     x = np.random.default_rng(1).uniform(-20, 20, 5000).astype(real)
     exact = x.astype(np.longdouble)
-    assert units_in_last_place(apply(isa, real, "silu", x), exact * sigmoid(exact)).max() <= 4
+    assert (
+        units_in_last_place(apply(isa, real, "silu", x), exact * sigmoid(exact)).max() <= 4
+    )  # no tiny gates here
     alpha = np.full_like(x, 0.7)
     for name in ("elu", "elu_slope"):
         by_number = apply(isa, real, name.replace("elu", "elu_imm"), x, imm=float(alpha[0]))

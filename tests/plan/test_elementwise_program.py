@@ -1,6 +1,7 @@
 """Packing of elementwise programs: registers are never overwritten before their last read, also when memory is shared."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -183,3 +184,15 @@ def test_pairs_stand_side_by_side():
     found = listing(write, 12)
     assert found[:2] == ["mul_add_square_mul", "sqrt_mul_add"]
     assert found[-2:] == ["mul_add_mul", "sub_mul_div"]
+
+
+@pytest.mark.parametrize("first", ["function", "slope"])
+def test_a_function_and_its_slope_follow_each_other(first):
+    """Whichever is wanted first: the machine computes both in one loop."""
+    program = Program(np.dtype("float32"))
+    x, dy = program.input(), program.input()
+    y, dx = program("gelu", x), program("mul", dy, program("gelu_slope", x))
+    program.outputs += [y, dx] if first == "function" else [program("mul", dx, dx), y]
+    listing = pack(program).listing
+    assert listing[listing.index("gelu") + 1] == "gelu_slope"
+    assert listing.count("gelu") == listing.count("gelu_slope") == 1
