@@ -400,12 +400,14 @@ MN_INLINE void v_load_transposed(const mn_real *source, int64_t row, mn_vec *r)
 /* ---- pairs and bytes in memory ---- */
 
 /* Of 2*VL elements: those at even places, and those at odd places. */
+#ifndef v_load_pairs
 MN_INLINE void v_load_pairs(const mn_real *p, mn_vec *even, mn_vec *odd)
 {
     const mn_vec low = v_load(p), high = v_load(p + VL);
     *even = MN_SHUFFLE(low, high, MN_EVEN_LANE, );
     *odd = MN_SHUFFLE(low, high, MN_ODD_LANE, );
 }
+#endif
 
 /* even[0], odd[0], even[1], odd[1], … */
 MN_INLINE void v_store_pairs(mn_real *p, mn_vec even, mn_vec odd)

@@ -257,6 +257,14 @@ MN_INLINE void v_load_transposed(const mn_real *source, int64_t row, mn_vec *r)
     }
 }
 
+#define v_load_pairs v_load_pairs
+MN_INLINE void v_load_pairs(const mn_real *p, mn_vec *even, mn_vec *odd)
+{
+    const __m256 low = _mm256_loadu_ps(p), high = _mm256_loadu_ps(p + VL);
+    *even = (mn_vec)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(low, high, 0x88), 0xD8);
+    *odd = (mn_vec)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(low, high, 0xDD), 0xD8);
+}
+
 #define v_store_bytes v_store_bytes
 MN_INLINE void v_store_bytes(uint8_t *p, mn_ivec v)
 {

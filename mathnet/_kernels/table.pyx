@@ -28,7 +28,10 @@ include "families/normalization/sums.pxi"
 include "families/normalization/row_norm.pxi"
 include "families/normalization/batch_norm.pxi"
 include "families/convolution/phase_rows.pxi"
-include "families/pooling.pxi"
+include "families/pooling/windows.pxi"
+include "families/pooling/max.pxi"
+include "families/pooling/max_backward.pxi"
+include "families/pooling/average.pxi"
 include "families/convolution/conv2d.pxi"
 include "families/convolution/conv2d_backward_input.pxi"
 include "families/convolution/conv2d_backward_weight.pxi"
@@ -57,7 +60,8 @@ register_gemm()
 register_attention()
 register_row_norm()
 register_batch_norm()
-register_pooling()
+register_max_pool()
+register_avg_pool()
 register_conv2d()
 register_winograd()
 register_row_winograd()

@@ -163,24 +163,33 @@ def test_average_and_its_backward(isa, real, f, seed, include_pad):
 
 
 @TABLES
-def test_planes_are_cut_and_keep_their_bits(isa, real):
+@pytest.mark.parametrize("window, stride, pad", [(2, 2, 0), (3, 2, 1), (3, 1, 1), (4, 3, 1)])
+def test_planes_are_cut_and_keep_their_bits(isa, real, window, stride, pad):
     table = kernels.load_table(isa, real)
     rng = np.random.default_rng(3)
-    for kh, stride, pad in ((2, 2, 0), (3, 2, 1)):
-        f = {"planes": 40, "h": 50, "w": 50, "kh": kh, "kw": kh, "stride_h": stride, "stride_w": stride}
-        f |= {"pad_top": pad, "pad_bottom": pad, "pad_left": pad, "pad_right": pad, "out_h": 25, "out_w": 25}
-        x = rng.standard_normal((40, 50, 50)).astype(real)
-        kernel = table["max_pool2d_forward"]
-        packed = kernel.pack(**f)
+    out = (50 + 2 * pad - window) // stride + 1
+    f = {"planes": 40, "h": 50, "w": 50, "kh": window, "kw": window, "stride_h": stride, "stride_w": stride}
+    f |= {"pad_top": pad, "pad_bottom": pad, "pad_left": pad, "pad_right": pad, "out_h": out, "out_w": out}
+    x, dy = (rng.standard_normal((40, n, n)).astype(real) for n in (50, out))
+    _, places = max_oracle(f, x)
+    for name, inputs, outputs in (
+        ("max_pool2d_forward", [x], [(dy.shape, real), (dy.shape, "uint8")]),
+        ("max_pool2d_backward", [dy, places], [(x.shape, real)]),
+        ("avg_pool2d_forward", [x], [(dy.shape, real)]),
+        ("avg_pool2d_backward", [dy], [(x.shape, real)]),
+    ):
+        kernel = table[name]
+        fields = f | ({"count_include_pad": 0} if name.startswith("avg") else {})
+        packed = kernel.pack(**fields)
         chunks = kernel.sizes(packed).chunks
         assert chunks > 1
-        y, places = np.empty((40, 25, 25), real), np.empty((40, 25, 25), np.uint8)
-        kernel.run(packed, [x, y, places], order=reversed(range(chunks)))
-        alone, place = np.empty((25, 25), real), np.empty((25, 25), np.uint8)
+        results = [np.empty(shape, dtype) for shape, dtype in outputs]
+        kernel.run(packed, [*inputs, *results], order=reversed(range(chunks)))
         for p in (0, 17, 39):
-            kernel.run(kernel.pack(**(f | {"planes": 1})), [x[p], alone, place])
-            np.testing.assert_array_equal(y[p], alone)
-            np.testing.assert_array_equal(places[p], place)
+            alone = [np.empty_like(result[p]) for result in results]
+            kernel.run(kernel.pack(**(fields | {"planes": 1})), [*(a[p] for a in inputs), *alone])
+            for result, one in zip(results, alone):
+                np.testing.assert_array_equal(result[p], one)
 
 
 @pytest.mark.parametrize(

@@ -78,20 +78,6 @@ cdef direct_units_t cut_planes(const conv2d_t *d, int64_t rows, int64_t row_elem
     return u
 
 
-cdef inline void copy_inside(const real *x, int64_t n, real *target) noexcept nogil:
-    """target (n) = x (n); the tail overlaps what is copied already."""
-    cdef int64_t i = 0
-    if n < VL:
-        if n > 0:
-            v_store_partial(target, v_load_partial(x, <int>n), <int>n)
-        return
-    while i + VL <= n:
-        v_store(target + i, v_load(x + i))
-        i += VL
-    if i < n:
-        v_store(target + n - VL, v_load(x + n - VL))
-
-
 cdef inline void copy_pairs_inside(const real *x, int64_t n, int64_t left, int64_t width, real *target) noexcept nogil:
     """copy_phases_inside for two phases."""
     cdef int64_t first = left % 2, begin = (left + 1) // 2, i = 0, pairs

@@ -63,6 +63,20 @@ cdef inline int64_t split_pairs(const real *x, int64_t size, real fill, real *ev
     return size
 
 
+cdef inline void copy_inside(const real *x, int64_t n, real *target) noexcept nogil:
+    """target (n) = x (n); the tail overlaps what is copied already."""
+    cdef int64_t i = 0
+    if n < VL:
+        if n > 0:
+            v_store_partial(target, v_load_partial(x, <int>n), <int>n)
+        return
+    while i + VL <= n:
+        v_store(target + i, v_load(x + i))
+        i += VL
+    if i < n:
+        v_store(target + n - VL, v_load(x + n - VL))
+
+
 cdef void fill_row(real *target, int64_t n, real value) noexcept nogil:
     cdef int64_t i = 0
     while i + VL <= n:
