@@ -12,7 +12,6 @@
 #include "tile.h"
 
 #define MN_DIRECT_SUMS 8
-#define MN_SLIDE_ROWS 6 /* with 9 weights and a vector of x: 16 registers */
 
 typedef struct {
     int64_t taps;
@@ -141,65 +140,60 @@ static inline int mn_slides_3x3(const int64_t *offset, int64_t taps, int64_t x_r
     return step == x_row ? 1 : -1;
 }
 
-/* A 3x3 window that slides: rows of outputs below each other, the weights in registers, half a load for each
-   multiply-add.  x and y begin at the row whose window is first in the order of the taps. */
-MN_INLINE void mn_slide_block(const mn_direct *d, const mn_real *x, int64_t x_row, mn_real *y, const int rows)
+/* The chains of three rows of outputs below each other meet one row of x: its vectors are loaded once. */
+MN_INLINE void mn_slide_row(const mn_real *x, const int64_t *offset, const mn_vec w[9], mn_vec sum[3], const int rows)
 {
-    const int64_t *offset = d->offset;
+#pragma GCC unroll 3
+    for (int kx = 0; kx < 3; kx++) {
+        const mn_vec v = v_load(x + offset[kx]);
+#pragma GCC unroll 3
+        for (int i = 0; i < rows; i++)
+            sum[i] = v_fma(w[3 * (rows - 1 - i) + kx], v, sum[i]);
+    }
+}
+
+/* A 3x3 window that slides down a vector of columns, the last of which overlaps the one before: nine weights, the
+   chains of three rows of outputs and a vector of x are in registers, a third of a load for each multiply-add. */
+MN_INLINE void mn_slide_columns(const mn_direct *d, const mn_real *x, int64_t x_row, mn_real *y, int64_t y_row,
+                                const int finish)
+{
+    const int64_t offset[3] = {d->offset[0], d->offset[1], d->offset[2]}, rows = d->rows, columns = d->columns;
+    const int lanes = columns < VL ? (int)columns : VL;
     mn_vec w[9];
 
 #pragma GCC unroll 9
     for (int t = 0; t < 9; t++)
         w[t] = v_splat(d->w[t]);
-    for (int64_t j = 0; j < d->columns; j += VL) {
-        const int tail = d->columns - j < VL ? (int)(d->columns - j) : VL;
-        mn_vec sum[MN_SLIDE_ROWS];
-#pragma GCC unroll 6
-        for (int i = 0; i < rows; i++)
-            sum[i] = v_splat(0);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows + 2; r++)
-#pragma GCC unroll 3
-            for (int kx = 0; kx < 3; kx++) {
-                const mn_vec v = v_load(x + r * x_row + offset[kx] + j);
-#pragma GCC unroll 3
-                for (int ky = 0; ky < 3; ky++)
-                    if (0 <= r - ky && r - ky < rows)
-                        sum[r - ky] = v_fma(w[3 * ky + kx], v, sum[r - ky]);
-            }
-        mn_direct_finish(d, sum, y + j, rows, 1, tail);
+    for (int64_t b = 0; b < columns; b += VL) {
+        const int64_t j = b + lanes <= columns ? b : columns - lanes;
+        const mn_real *from = x + j;
+        mn_real *to = y + j;
+        mn_vec sum[3] = {v_splat(0), v_splat(0), v_splat(0)}; /* the oldest first */
+        mn_slide_row(from, offset, w, sum, 1);
+        mn_slide_row(from += x_row, offset, w, sum, 2);
+        for (int64_t i = rows; i > 0; i--, to += y_row) {
+            mn_slide_row(from += x_row, offset, w, sum, 3);
+            if (finish)
+                mn_direct_finish(d, sum, to, 1, 1, lanes);
+            else
+                v_store(to, sum[0]);
+            sum[0] = sum[1];
+            sum[1] = sum[2];
+            sum[2] = v_splat(0);
+        }
     }
 }
 
-#define MN_SLIDE(ROWS)                                                                                              \
-    static __attribute__((noinline)) void mn_slide_##ROWS(const mn_direct *d, const mn_real *x, int64_t x_row,      \
-                                                          mn_real *y)                                               \
-    {                                                                                                               \
-        mn_slide_block(d, x, x_row, y, ROWS);                                                                       \
-    }
-
-MN_SLIDE(1)
-MN_SLIDE(2)
-MN_SLIDE(3)
-MN_SLIDE(4)
-MN_SLIDE(5)
-MN_SLIDE(6)
-
-static void (*const mn_slides[MN_SLIDE_ROWS])(const mn_direct *, const mn_real *, int64_t, mn_real *) = {
-    mn_slide_1, mn_slide_2, mn_slide_3, mn_slide_4, mn_slide_5, mn_slide_6,
-};
-
-/* step: as mn_slides_3x3 says.  Rows in blocks of equal height, as far as possible. */
-static void mn_slide_run(const mn_direct *d, int step)
+/* step: as mn_slides_3x3 says; upwards, the row whose window comes first in the order of the taps is the last. */
+static __attribute__((noinline)) void mn_slide_run(const mn_direct *d, int step)
 {
-    mn_direct upwards = *d;
-    int64_t blocks = (d->rows + MN_SLIDE_ROWS - 1) / MN_SLIDE_ROWS;
-    upwards.y_row *= step;
-    for (int64_t i = 0; i < d->rows; blocks--) {
-        const int64_t rows = (d->rows - i + blocks - 1) / blocks, first = step > 0 ? i : i + rows - 1;
-        mn_slides[rows - 1](&upwards, d->x + first * d->x_row, step * d->x_row, d->y + first * d->y_row);
-        i += rows;
-    }
+    const int64_t first = step > 0 ? 0 : d->rows - 1, x_row = step * d->x_row, y_row = step * d->y_row;
+    const mn_real *x = d->x + first * d->x_row;
+    mn_real *y = d->y + first * d->y_row;
+    if (d->epilogue || d->columns < VL)
+        mn_slide_columns(d, x, x_row, y, y_row, 1);
+    else
+        mn_slide_columns(d, x, x_row, y, y_row, 0);
 }
 
 static void mn_direct_run(const mn_direct *d)
