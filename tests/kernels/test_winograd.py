@@ -98,6 +98,7 @@ LARGE = {
     "wide": geometry(1, 16, 9, 700, 18, (3, 3), pad=(1, 0, 3, 1)),
     "pieces": geometry(2, 70, 10, 9, 150, (3, 3), pad=(1, 1, 1, 1)),
     "channels": geometry(2, 600, 7, 7, 70, (3, 3), pad=(1, 1, 1, 1)),
+    "groups and few tiles": geometry(2, 140, 9, 10, 260, (3, 3), pad=(1, 1, 1, 1), groups=2),
     "groups": geometry(5, 34, 20, 20, 72, (3, 3), pad=(1, 1, 1, 1), groups=2),
     "strided": geometry(5, 33, 40, 29, 70, (3, 3), (2, 2), (1, 1, 0, 1)),
     "strided and wide": geometry(1, 32, 9, 1300, 32, (3, 3), (2, 2), (1, 0, 2, 0)),
@@ -124,6 +125,16 @@ def test_large_convolutions_are_cut_and_keep_their_bits(isa, real, part, name):
         for image in {0, f["n"] - 1}:
             alone = run(kernel, f | {"n": 1}, a[image], b, shape=shape[1:])
             np.testing.assert_array_equal(alone, result[image])
+
+
+@PARTS
+@pytest.mark.parametrize("name", ["pieces", "channels", "groups and few tiles"])
+def test_few_tiles_share_their_transformed_input(part, name):
+    kernel, f = kernels.kernel(f"winograd_{part}", "float32"), LARGE[name]
+    sizes = kernel.sizes(kernel.pack(**f))
+    channels = f["o" if part == "backward_input" else "c"]
+    assert sizes.finish > f["groups"]
+    assert sizes.shared >= 4 * 36 * f["n"] * channels  # at least one tile of each image
 
 
 def test_groups_of_images_have_gradients_of_their_own():

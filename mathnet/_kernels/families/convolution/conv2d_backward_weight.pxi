@@ -232,10 +232,16 @@ cdef int conv2d_backward_weight(const void *descriptor, operand_t *operands, int
 
 cdef void sum_parts(const real *parts, int64_t count, int64_t n, real *total) noexcept nogil:
     """total (n) = parts[0] + parts[1] + … in this order."""
-    cdef int64_t i = 0, part, lanes
+    sum_some_of_parts(parts, count, n, 0, n, total)
+
+
+cdef void sum_some_of_parts(const real *parts, int64_t count, int64_t n, int64_t first, int64_t last,
+                            real *total) noexcept nogil:
+    """The same for elements `first` … `last` - 1."""
+    cdef int64_t i = first, part, lanes
     cdef vec v
-    while i < n:
-        lanes = at_most(n - i, VL)
+    while i < last:
+        lanes = at_most(last - i, VL)
         v = v_load_partial(parts + i, <int>lanes)
         for part in range(1, count):
             v = v + v_load_partial(parts + part * n + i, <int>lanes)

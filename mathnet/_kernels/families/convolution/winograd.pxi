@@ -40,6 +40,7 @@ cdef enum:
     BLOCK_TILES = 96                # tiles of a block
     LARGE_BLOCK_TILES = 256         # the same where there are more weights than LARGE_WEIGHTS, as each block transforms them
     LARGE_WEIGHTS = 1 << 15
+    PHASE_BLOCK_TILES = 56          # the same by phases, where a tile has more points; twice as many with many weights
     PHASE_POINTS_2D = 81            # products of a tile by phases
     WINOGRAD_PIECES = 4             # chunks that are worth transforming the input again for some of the outputs
     SHARING_PIECES = 8              # chunks where it is transformed once for all of them
@@ -55,8 +56,10 @@ cdef inline int64_t products_of_tile(const winograd_t *g) noexcept nogil:
 
 cdef void cut_outputs(winograd_t *g) noexcept nogil:
     """Blocks, and pieces of the output channels where there are few blocks."""
-    cdef int64_t wanted = LARGE_BLOCK_TILES if g.c * g.o > LARGE_WEIGHTS else BLOCK_TILES
-    cut_blocks(g, wanted * POINTS_2D // products_of_tile(g))
+    if g.phases:
+        cut_blocks(g, PHASE_BLOCK_TILES if g.c * g.o <= LARGE_WEIGHTS else 2 * PHASE_BLOCK_TILES)
+    else:
+        cut_blocks(g, BLOCK_TILES if g.c * g.o <= LARGE_WEIGHTS else LARGE_BLOCK_TILES)
     cut_pieces(g, g.groups * g.blocks, PIECE_OUTPUTS, True)
 
 

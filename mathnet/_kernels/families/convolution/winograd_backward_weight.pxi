@@ -4,7 +4,7 @@
 #   M[point][o][c]     = sum over tiles of D * V           dw = the adjoint transform of M
 #
 # Chunks take a group of images, a piece of the outputs and a piece of the input channels.  M is one chain over the tiles of
-# a group of images; the gradients of the groups are added in order at the end.  Where the tiles are few, there is one block of
+# a group of images; the gradients of the groups are added in order, in a second stage.  Where the tiles are few, there is one block of
 # all: a first stage makes its V, and chunks of the second take all input channels.
 #
 # Outputs are taken a few at a time, so that their D and M stay in the second-level cache while V passes by.
@@ -29,8 +29,9 @@ cdef enum:
     MINIMAL_TILES = 128
     GROUP_TILES = 96                # tiles of a group of images at which the transform of M costs some per cent
     PIECE_CHANNELS = 256            # input channels of a piece
-    STEP_BYTES = 1 << 13            # outputs by channels of M that stay in the second-level cache, for one point
+    STEP_BYTES = 1 << 12            # outputs by channels of M that stay in the second-level cache, for one point
     STEP_CHANNELS = 128             # of them
+    SUMMED_ELEMENTS = 1 << 13       # of a chunk that adds the gradients of the groups of images
     PIECE_OUTPUTS_OF_WEIGHT = 64    # the fewest outputs worth transforming the input again
 
 
@@ -141,7 +142,7 @@ cdef void winograd_backward_weight_sizes(const void *descriptor, mn_sizes *out) 
         out.shared = u.g.groups * s.v_elements * <int64_t>sizeof(real)
     elif u.image_groups > 1:
         out.shared = u.image_groups * d.o * u.g.c * d.kh * d.kw * <int64_t>sizeof(real)
-        out.finish = 1
+        out.finish = chunk_count(d.o * u.g.c * d.kh * d.kw, SUMMED_ELEMENTS)
 
 
 cdef void weight_chunk(const winograd_weight_t *u, const real *x, const real *dy, real *dw, int64_t chunk, const real *shared,
@@ -227,8 +228,9 @@ cdef int winograd_backward_weight(const void *descriptor, operand_t *operands, i
         inputs = input_planes(&u.g, x + (group * u.g.c + c) * d.h * d.w)
         inputs.channels = at_most(u.g.c - c, TRANSFORMED_CHANNELS)
         transform_planes(&u.g, &inputs, &block, shared + group * s.v_elements + c, s.v, s.v_tile, <real *>scratch + s.window)
-    elif chunk == u.chunks:
-        sum_parts(<const real *>operands[3], u.image_groups, n, dw)
+    elif chunk >= u.chunks:
+        c = (chunk - u.chunks) * SUMMED_ELEMENTS
+        sum_some_of_parts(<const real *>operands[3], u.image_groups, n, c, at_most(c + SUMMED_ELEMENTS, n), dw)
     else:
         if u.image_groups > 1:
             dw = <real *>operands[3] + chunk % u.image_groups * n
