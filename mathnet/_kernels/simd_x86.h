@@ -166,6 +166,23 @@ MN_INLINE mn_vec v_load_partial(const mn_real *p, int n)
     return (mn_vec)MN_X86(maskload)(p, (__m256i)v_first_lanes(n));
 }
 
+/* Halves of two vectors are loaded so that no lane crosses from one half of a register to the other. */
+#define v_load_pairs v_load_pairs
+MN_INLINE void v_load_pairs(const mn_real *p, mn_vec *even, mn_vec *odd)
+{
+#ifdef MN_REAL_IS_DOUBLE
+    const __m256d low = _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(p)), _mm_loadu_pd(p + 4), 1);
+    const __m256d high = _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(p + 2)), _mm_loadu_pd(p + 6), 1);
+    *even = (mn_vec)_mm256_unpacklo_pd(low, high);
+    *odd = (mn_vec)_mm256_unpackhi_pd(low, high);
+#else
+    const __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + 8), 1);
+    const __m256 high = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + 4)), _mm_loadu_ps(p + 12), 1);
+    *even = (mn_vec)_mm256_shuffle_ps(low, high, 0x88);
+    *odd = (mn_vec)_mm256_shuffle_ps(low, high, 0xDD);
+#endif
+}
+
 /* In halves, because a masked store is microcode on AMD (some 15 cycles) and is not forwarded to a load that
    follows. */
 #define v_store_partial v_store_partial
@@ -255,14 +272,6 @@ MN_INLINE void v_load_transposed(const mn_real *source, int64_t row, mn_vec *r)
         r[4 * half + 2] = (mn_vec)_mm256_shuffle_ps(t[1], t[3], 0x44);
         r[4 * half + 3] = (mn_vec)_mm256_shuffle_ps(t[1], t[3], 0xEE);
     }
-}
-
-#define v_load_pairs v_load_pairs
-MN_INLINE void v_load_pairs(const mn_real *p, mn_vec *even, mn_vec *odd)
-{
-    const __m256 low = _mm256_loadu_ps(p), high = _mm256_loadu_ps(p + VL);
-    *even = (mn_vec)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(low, high, 0x88), 0xD8);
-    *odd = (mn_vec)_mm256_permute4x64_pd((__m256d)_mm256_shuffle_ps(low, high, 0xDD), 0xD8);
 }
 
 #define v_store_bytes v_store_bytes

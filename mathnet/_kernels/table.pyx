@@ -21,6 +21,7 @@ include "families/rows.pxi"
 include "families/random.pxi"
 include "families/check.pxi"
 include "families/gemm.pxi"
+include "families/gemv_prepared.pxi"
 include "families/attention/scores.pxi"
 include "families/attention/forward.pxi"
 include "families/attention/backward.pxi"
@@ -30,6 +31,7 @@ include "families/normalization/batch_norm.pxi"
 include "families/convolution/phase_rows.pxi"
 include "families/pooling/windows.pxi"
 include "families/pooling/max.pxi"
+include "families/pooling/max_values.pxi"
 include "families/pooling/max_backward.pxi"
 include "families/pooling/average.pxi"
 include "families/convolution/conv2d.pxi"
@@ -57,10 +59,12 @@ register_rows()
 register_random()
 register_check()
 register_gemm()
+register_gemv_prepared()
 register_attention()
 register_row_norm()
 register_batch_norm()
 register_max_pool()
+register_max_pool_values()
 register_avg_pool()
 register_conv2d()
 register_winograd()

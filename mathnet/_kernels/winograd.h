@@ -308,10 +308,6 @@ static __attribute__((noinline)) void mn_finish_pixels(mn_real *pixels, int64_t 
             v_store(pixels + x * VL, v_load(pixels + x * VL) + b);
     }
     switch (activation) {
-    case MN_RELU:
-        for (int64_t x = 0; x < count; x++)
-            v_store(pixels + x * VL, mn_activate(v_load(pixels + x * VL), MN_RELU));
-        break;
     case MN_TANH:
         for (int64_t x = 0; x < count; x++)
             v_store(pixels + x * VL, mn_activate(v_load(pixels + x * VL), MN_TANH));
@@ -323,19 +319,22 @@ static __attribute__((noinline)) void mn_finish_pixels(mn_real *pixels, int64_t 
     }
 }
 
-/* plane[c][x] = pixels[x][c] for x < count and c < channels; writes nothing beyond.  The last vector of a long run
-   overlaps the one before it. */
-static __attribute__((noinline)) void mn_planes_of_pixels(const mn_real *pixels, int64_t count, int64_t channels,
-                                                          mn_real *plane, int64_t plane_stride)
+MN_INLINE void mn_planes_body(const mn_real *pixels, int64_t count, int64_t channels, const mn_real *bias,
+                              const int activation, mn_real *plane, int64_t plane_stride)
 {
     mn_vec r[VL];
+    const mn_vec b = bias ? v_load(bias) : v_splat(0);
     for (int64_t x = 0; x < count; x += VL) {
         const int64_t left = count - x;
         const int64_t from = left >= VL || count < VL ? x : count - VL;
         const int whole = left >= VL || from != x;
 #pragma GCC unroll 16
-        for (int i = 0; i < VL; i++)
+        for (int i = 0; i < VL; i++) {
             r[i] = whole || i < left ? v_load(pixels + (from + i) * VL) : v_splat(0);
+            if (bias)
+                r[i] = r[i] + b;
+            r[i] = mn_activate(r[i], activation);
+        }
         v_transpose(r);
         if (whole && channels == VL) {
 #pragma GCC unroll 16
@@ -350,6 +349,25 @@ static __attribute__((noinline)) void mn_planes_of_pixels(const mn_real *pixels,
                 v_store_partial(plane + c * plane_stride + from, v_load(turned + c * VL), whole ? VL : (int)left);
         }
     }
+}
+
+/* plane[c][x] = activation(pixels[x][c] + bias[c]) for x < count and c < channels; writes nothing beyond, but may spoil
+   pixels.  bias: VL channels or NULL.  The last vector of a long run overlaps the one before it. */
+static __attribute__((noinline)) void mn_planes_of_pixels(mn_real *pixels, int64_t count, int64_t channels,
+                                                          const mn_real *bias, int64_t activation, mn_real *plane,
+                                                          int64_t plane_stride)
+{
+    if (activation > MN_RELU) { /* too long for a register per pixel */
+        mn_finish_pixels(pixels, count, bias, activation);
+        activation = MN_NO_ACTIVATION;
+        bias = NULL;
+    }
+    if (activation == MN_RELU)
+        bias ? mn_planes_body(pixels, count, channels, bias, MN_RELU, plane, plane_stride)
+             : mn_planes_body(pixels, count, channels, NULL, MN_RELU, plane, plane_stride);
+    else
+        bias ? mn_planes_body(pixels, count, channels, bias, MN_NO_ACTIVATION, plane, plane_stride)
+             : mn_planes_body(pixels, count, channels, NULL, MN_NO_ACTIVATION, plane, plane_stride);
 }
 
 #endif

@@ -24,7 +24,7 @@ class FrozenModel(Model):
 
     What depends on weights and running values alone is computed once when a plan is made; a batch normalisation after a dense or
     convolutional layer becomes part of that layer's weights, so results may differ from the original's by rounding.  Small weights of
-    convolutions are kept in transformed form too.
+    convolutions are kept in transformed form too, and those of dense layers in the order in which one example reads them.
     Weights cannot be written and a Trainer refuses the model.  Pickles and copies are frozen too; a file loads as a Model.
     """
 

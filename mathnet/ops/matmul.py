@@ -23,6 +23,7 @@ from mathnet.graph.op import (
 )
 from mathnet.graph.tensor import Spec, Tensor
 from mathnet.ops.elementwise import unbroadcast
+from mathnet.ops.weight_strips import STRIP, keeps_strips, strips_of_weights
 
 ACTIVATION_CODES = {None: 0, "relu": 1, "tanh": 2, "sigmoid": 3}
 _BATCH_RANK = 3
@@ -74,6 +75,22 @@ class MatMul(Op):
             a, b, c = a.with_shape((*lead, m, k)), b.with_shape((*lead, k, n)), c.with_shape((*lead, m, n))
         batches = [x.broadcast((*lead, *x.shape[-2:])).strides[:-2] for x in (a, b, c)]
         lead, batches, rows = _as_rows(lead, m, a, b, batches)
+        if rows == 1 and len(b.shape) == 2 and product(lead) == 1:
+            strips = emit.prepare(b, ("strips",), strips_of_weights) if keeps_strips(k, n) else None
+            if strips is not None:
+                operands = [emit.dense(a), strips] if bias is None else [emit.dense(a), strips, bias]
+                code = ACTIVATION_CODES[activation]
+                emit.kernel(
+                    "gemv_prepared",
+                    operands,
+                    [c],
+                    k=k,
+                    n=n,
+                    width=STRIP,
+                    bias=int(bias is not None),
+                    activation=code,
+                )
+                return
         pad = (0,) * (_BATCH_RANK - len(lead))
         emit.kernel(
             "gemm",

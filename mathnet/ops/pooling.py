@@ -103,7 +103,9 @@ class MaxPool2D(Pooling):
         return (Spec(self.infer(x, **attrs).shape, UINT8),)
 
     def lower(self, emit: Any, inputs: Any, outputs: Any, **attrs: Any) -> None:
-        self.lower_keeping(emit, inputs, (*outputs, emit.temporary(outputs[0].shape, UINT8)), **attrs)
+        x = emit.dense(inputs[0])
+        if outputs[0].size:
+            emit.kernel("max_pool2d_values", [x], outputs, **self.fields(x.shape, outputs[0].shape, **attrs))
 
     def lower_keeping(self, emit: Any, inputs: Any, outputs: Any, **attrs: Any) -> None:
         x = emit.dense(inputs[0])

@@ -168,6 +168,19 @@ def test_large_products_are_cut_and_keep_their_bits(isa, real, m, n, k, form):
 
 
 @TABLES
+def test_a_vector_and_a_matrix_that_is_contiguous_along_k_are_cut(isa, real):
+    kernel = kernels.load_table(isa, real)["gemm"]
+    rng = np.random.default_rng(3)
+    a, b = normal(rng, (1, 700), real), strided(normal(rng, (700, 421), real), "columns")
+    for left, right, strides in ((a, b, {"b": (1, 700)}), (b.T, a.T, {})):
+        shape = left.shape[0], right.shape[1], 700
+        assert kernel.sizes(describe(kernel, *shape, **strides)).chunks > 1
+        backwards = multiply(kernel, left, right, order=lambda chunks: reversed(range(chunks)))
+        expected = multiply(kernel, normal(rng, (2, 700), real) * 0 + a, np.ascontiguousarray(b))[0]
+        np.testing.assert_array_equal(backwards.ravel(), expected)
+
+
+@TABLES
 def test_batches_broadcast_and_are_cut(isa, real):
     kernel = kernels.load_table(isa, real)["gemm"]
     rng = np.random.default_rng(0)

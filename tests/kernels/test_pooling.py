@@ -108,11 +108,16 @@ def test_maximum_and_its_place(isa, real, f, seed, special):
     if special:
         x[rng.random(x_shape) < 0.3] = -np.inf
         x[rng.random(x_shape) < 0.1] = np.nan
+        x[(x == 0) & (rng.random(x_shape) < 0.5)] *= -1
     y, places = guard_page.empty(y_shape, real), guard_page.empty(y_shape, "uint8")
     guard_page.run(kernel, kernel.pack(**f), [guard_page.copy(x), y, places])
     expected_y, expected_places = max_oracle(f, x)
     np.testing.assert_array_equal(y, expected_y)
     np.testing.assert_array_equal(places, expected_places)
+    values = kernels.load_table(isa, real)["max_pool2d_values"]
+    alone = guard_page.empty(y_shape, real)
+    guard_page.run(values, values.pack(**f), [guard_page.copy(x), alone])
+    np.testing.assert_array_equal(alone.view(f"u{y.itemsize}"), y.view(f"u{y.itemsize}"))
 
 
 @TABLES
@@ -175,6 +180,7 @@ def test_planes_are_cut_and_keep_their_bits(isa, real, window, stride, pad):
     for name, inputs, outputs in (
         ("max_pool2d_forward", [x], [(dy.shape, real), (dy.shape, "uint8")]),
         ("max_pool2d_backward", [dy, places], [(x.shape, real)]),
+        ("max_pool2d_values", [x], [(dy.shape, real)]),
         ("avg_pool2d_forward", [x], [(dy.shape, real)]),
         ("avg_pool2d_backward", [dy], [(x.shape, real)]),
     ):

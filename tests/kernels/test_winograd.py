@@ -97,6 +97,7 @@ LARGE = {
     "mixed tiles": geometry(13, 32, 14, 7, 40, (3, 3), pad=(1, 1, 1, 1)),
     "wide": geometry(1, 16, 9, 700, 18, (3, 3), pad=(1, 0, 3, 1)),
     "pieces": geometry(2, 70, 10, 9, 150, (3, 3), pad=(1, 1, 1, 1)),
+    "one picture": geometry(1, 70, 14, 14, 72, (3, 3), pad=(1, 1, 1, 1)),
     "channels": geometry(2, 600, 7, 7, 70, (3, 3), pad=(1, 1, 1, 1)),
     "groups and few tiles": geometry(2, 140, 9, 10, 260, (3, 3), pad=(1, 1, 1, 1), groups=2),
     "groups": geometry(5, 34, 20, 20, 72, (3, 3), pad=(1, 1, 1, 1), groups=2),

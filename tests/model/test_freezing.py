@@ -145,6 +145,40 @@ def test_frozen_convolutions_keep_transformed_weights():
     np.testing.assert_array_equal(again(x), model(x))
 
 
+@pytest.mark.parametrize("real", ["float32", "float64"])
+@pytest.mark.parametrize("units", [100, 192])
+def test_frozen_dense_layers_keep_strips_of_their_weights_for_one_example(real, units):
+    mn.seed(0)
+    layers = [mn.layers.Dense(units, activation="relu"), mn.layers.Dense(10)]
+    model = mn.Sequential(layers, input_shape=(1030,), dtype=real)
+    model.parameters["dense/bias"][...] = RNG.standard_normal(units)
+    frozen = model.freeze()
+    x = RNG.standard_normal((7, 1030)).astype(real)
+    whole = frozen(x)
+    np.testing.assert_array_equal(whole, model(x))
+    for row, y in zip(x, whole):
+        np.testing.assert_array_equal(frozen(row[None]), y[None])
+    batch = frozen.inputs[0].shape[0]
+    assert frozen.bound({batch: 1}).plan.explain().count("gemv_prepared") == 1
+    assert "prepared" not in frozen.bound({batch: 7}).plan.explain()
+    assert "prepared" not in model.bound({model.inputs[0].shape[0]: 1}).plan.explain()
+
+
+def test_a_frozen_network_gives_one_example_the_same_bits_on_any_number_of_threads():
+    mn.seed(0)
+    convolution = [mn.layers.Conv2D(64, 3, padding="same", activation="relu"), mn.layers.MaxPool2D(2)]
+    layers = [*convolution, mn.layers.Flatten(), mn.layers.Dense(128, activation="relu"), mn.layers.Dense(10)]
+    model = mn.Sequential(layers, input_shape=(32, 14, 14))
+    x = RNG.standard_normal((3, 32, 14, 14)).astype("float32")
+    whole = model(x)
+    for threads in (1, 2, 3):
+        with mn.Runtime(threads=threads):
+            frozen = mn.Sequential(layers, input_shape=(32, 14, 14)).freeze()
+        for image, y in zip(x, whole):
+            for _ in range(5):
+                np.testing.assert_array_equal(frozen(image[None]), y[None])
+
+
 def test_a_product_with_another_use_keeps_its_weights():
     mn.seed(0)
     x = mn.Input((4,), "float64")

@@ -6,7 +6,7 @@
 # of an unfused plan are the same.
 #
 # Paths, chosen by sizes and strides only (AVX2, float32, against a peak of 97 GFLOP/s):
-#   one row         strips of 8 vectors of B, read in place in blocks of 64 rows (784x128 from L2: 5 us); where B is
+#   one row         strips of 8 vectors of B, read in place in blocks of 64 rows (784x128 from L2: 5.8 us); where B is
 #                   contiguous along K, groups of its columns transposed in registers (matrix_vector.h: 10 us)
 #   up to 6 rows    one tile high: B is used once, so it is read in place
 #   more rows       the first tile of a panel of B writes the panel down while it computes, the others read it from
@@ -85,6 +85,7 @@ cdef enum:
     PACKING_PRODUCTS = 4 << 20  # multiply-adds, but two where there are as many as two pieces of another product have
     PACKED_PANELS = 8       # of B that a piece needs for packing A to pay
     ROW_PIECES = 4          # of the product of a matrix and a vector
+    VECTOR_PRODUCTS = 1 << 17   # of such a product, where pieces of the matrix are runs of memory: 8 us
 
 
 ctypedef struct gemm_t:
@@ -123,19 +124,26 @@ ctypedef struct pieces_t:
     bint pack_a
 
 
+cdef inline int64_t piece_products(const gemm_t *d) noexcept nogil:
+    """Multiply-adds that are worth a chunk of their own.  A matrix that meets one vector is read once: where it is contiguous
+    along k, pieces read it as the whole does; rows along n would be read in shorter runs."""
+    cdef bint runs = d.m == 1 and d.b_row == 1 and d.n > 1 or d.n == 1 and d.a_col == 1 and d.m > 1
+    return VECTOR_PRODUCTS if runs and d.batch == 1 else PIECE_PRODUCTS
+
+
 cdef pieces_t gemm_pieces(const gemm_t *d) noexcept nogil:
     cdef pieces_t p
-    cdef int64_t products = d.m * d.n * d.k, wanted
+    cdef int64_t products = d.m * d.n * d.k, worth = piece_products(d), wanted
     p.rows, p.columns = d.m, d.n
     p.row_pieces = p.column_pieces = p.matrices = 1
     p.pack_a = False
-    if products <= PIECE_PRODUCTS:
+    if products <= worth:
         if products > 0:
-            p.matrices = PIECE_PRODUCTS // products
+            p.matrices = worth // products
         p.chunks = chunk_count(d.batch, p.matrices)
         return p
     if d.m == 1 or d.n == 1:    # wide pieces: each visits every page of the matrix
-        wanted = at_most(chunk_count(products, PIECE_PRODUCTS), ROW_PIECES)
+        wanted = at_most(chunk_count(products, worth), ROW_PIECES)
     elif d.a_col == 1:
         wanted = at_most(products // PIECE_PRODUCTS, PIECES_WANTED)
     else:
@@ -202,7 +210,7 @@ cdef int gemm_run(const void *descriptor, operand_t *operands, int chunk, void *
     p.a_row, p.a_col, p.b_row, p.b_col, p.c_row = d.a_row, d.a_col, d.b_row, d.b_col, d.c_row
     p.resume = d.accumulate
     p.epilogue.activation = d.activation
-    if d.batch == 1 and d.m * d.n * d.k <= PIECE_PRODUCTS:     # small: no planning
+    if d.batch == 1 and d.m * d.n * d.k <= piece_products(d):      # small: no planning
         p.m, p.n = d.m, d.n
         p.a, p.b, p.c = <const real *>operands[0], <const real *>operands[1], <real *>operands[2 + d.bias]
         p.epilogue.bias = <const real *>operands[2] if d.bias else NULL
@@ -309,6 +317,8 @@ cdef void multiply_row(const product_t *p, real *scratch) noexcept nogil:
     cdef int64_t k0 = 0, n0, n1, strip = STRIP_COLUMNS, depth = STRIP_K
     if not in_place:        # B is contiguous along K: go deeper, over fewer columns
         strip, depth = STRIP_COLUMNS // 2, PANEL_K * TILE_COLUMNS // (STRIP_COLUMNS // 2)
+    elif p.n <= STRIP_COLUMNS:      # no other strip to visit
+        depth = p.k if p.k > 0 else 1
     elif p.n > WIDE_STRIPS * STRIP_COLUMNS:
         depth = WIDE_STRIP_K
     t.a_row = t.c_row = 0

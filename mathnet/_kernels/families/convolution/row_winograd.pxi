@@ -217,10 +217,9 @@ cdef int row_winograd_forward(const void *descriptor, operand_t *operands, int c
                 row_output(g.taps, memory + g.m + half, g.m_point, TILE_COLUMNS, tiles, pixels)
                 if d.bias:
                     v_store(bias, v_load_partial(<const real *>operands[2] + group * g.o + o + half, <int>lanes))
-                if d.bias or d.activation != NO_ACTIVATION:
-                    finish_pixels(pixels, tiles * ROW_OUTPUTS, bias if d.bias else NULL, d.activation)
                 y = <real *>operands[2 + d.bias] + ((image * g.o + o + half) * d.out_h + row) * d.out_w
-                planes_of_pixels(pixels, columns, lanes, y + tile * ROW_OUTPUTS, d.out_h * d.out_w)
+                planes_of_pixels(pixels, columns, lanes, bias if d.bias else NULL, d.activation, y + tile * ROW_OUTPUTS,
+                                 d.out_h * d.out_w)
                 half += VL
         o += TILE_COLUMNS
     return MN_OK

@@ -19,10 +19,8 @@ cdef extern from "winograd_weights.h":
     void winograd_weights "mn_winograd_weights"(const real *w, int64_t count, int64_t taps, int phases, int rotated,
                                                 real *points, int64_t point_stride, int64_t step) noexcept nogil
     void taps_of_kernels "mn_taps_of_kernels"(const real *w, int64_t taps_2d, int64_t lanes, real *taps) noexcept nogil
-    void finish_pixels "mn_finish_pixels"(real *pixels, int64_t count, const real *bias,
-                                          int64_t activation) noexcept nogil
-    void planes_of_pixels "mn_planes_of_pixels"(const real *pixels, int64_t count, int64_t channels, real *plane,
-                                                int64_t plane_stride) noexcept nogil
+    void planes_of_pixels "mn_planes_of_pixels"(real *pixels, int64_t count, int64_t channels, const real *bias,
+                                                int64_t activation, real *plane, int64_t plane_stride) noexcept nogil
 
 cdef extern from "winograd_products.h":
     ctypedef struct point_product_t "mn_point_product":
@@ -46,6 +44,7 @@ cdef enum:
     SHARING_PIECES = 8              # chunks where it is transformed once for all of them
     SHARED_ELEMENTS = 1 << 23       # of V, the most for that
     TRANSFORMED_CHANNELS = 64       # of a chunk that makes V
+    SHARING_PRODUCTS = 1 << 19      # of a chunk, where it is: 6 us
     PIECE_OUTPUTS = 32              # the fewest outputs of such a piece
     TAPS_AT_ONCE = 32               # kernels by VL that are transposed at a time
 
@@ -66,13 +65,13 @@ cdef void cut_outputs(winograd_t *g) noexcept nogil:
 cdef void cut_pieces(winograd_t *g, int64_t others, int64_t least, bint share) noexcept nogil:
     """Pieces of at least `least` outputs, where there are few `others`: chunks that cannot.  share: V may be."""
     cdef int64_t[36] at
-    cdef int64_t worth = products_of_tile(g) * g.groups * g.c * g.o * all_tiles(g) // PIECE_PRODUCTS
-    cdef int64_t wanted = at_most(worth, WINOGRAD_PIECES)
+    cdef int64_t products = products_of_tile(g) * g.groups * g.c * g.o * all_tiles(g), wanted
     g.pieces, g.shared_points = 1, False
-    if others < wanted and 2 * least <= g.o:
-        g.shared_points = share and g.groups * g.blocks * place_points(g, padded_row(g.c), at) <= SHARED_ELEMENTS
-        if g.shared_points:
-            wanted = at_most(worth, SHARING_PIECES)
+    share = share and g.groups * g.blocks * place_points(g, padded_row(g.c), at) <= SHARED_ELEMENTS
+    wanted = products // (SHARING_PRODUCTS if share else PIECE_PRODUCTS)
+    if others < at_most(wanted, WINOGRAD_PIECES) and 2 * least <= g.o:
+        g.shared_points = share
+        wanted = at_most(wanted, SHARING_PIECES if share else WINOGRAD_PIECES)
         while others * g.pieces < wanted and 2 * g.pieces * least <= g.o:
             g.pieces *= 2
     g.outputs = chunk_count(chunk_count(g.o, g.pieces), TILE_COLUMNS) * TILE_COLUMNS
@@ -235,6 +234,7 @@ cdef void transform_output(const winograd_t *g, const winograd_scratch_t *s, con
     cdef real *pixels = scratch + s.window
     cdef real *lane_bias = scratch + s.bias
     cdef real *plane
+    cdef const real *added
     cdef tile_row_t r
     columns = at_most(g.out_w - column, width)
     r.single_top, r.single_left, r.pixel = g.single_top, g.single_left, g.lattices_w * VL
@@ -256,15 +256,14 @@ cdef void transform_output(const winograd_t *g, const winograd_scratch_t *s, con
                     phases_output(&r, height, g.apart, pixels, width * VL)
                 else:
                     winograd_output(&r, g.taps, height, pixels + lattice * VL, width * VL)
-            if bias != NULL or activation != NO_ACTIVATION:
-                finish_pixels(pixels, rows * width, lane_bias + half if bias != NULL else NULL, activation)
+            added = lane_bias + half if bias != NULL else NULL
             plane = y + ((picture // g.lattices_h * g.groups * g.o + half) * g.out_h + first) * g.out_w + column
             if width == g.out_w and g.step_h == 1:
-                planes_of_pixels(pixels, rows * width, lanes, plane, g.out_h * g.out_w)
+                planes_of_pixels(pixels, rows * width, lanes, added, activation, plane, g.out_h * g.out_w)
             else:
                 for i in range(rows):
-                    planes_of_pixels(pixels + i * width * VL, columns, lanes, plane + i * g.step_h * g.out_w,
-                                     g.out_h * g.out_w)
+                    planes_of_pixels(pixels + i * width * VL, columns, lanes, added, activation,
+                                     plane + i * g.step_h * g.out_w, g.out_h * g.out_w)
             half += VL
 
 
