@@ -66,11 +66,19 @@ MN_INLINE mn_vec v_gelu(mn_vec x, mn_vec *slope)
     return v_fnma(product / divisor * scale, power, v_max(v_splat(0), x));
 }
 
-/* x·σ(x) and σ(x)·(1 + x·(1 - σ(x))) */
+/* x·σ(x) and σ(x) + x·σ(x)·(1 - σ(x)), with the operations of v_sigmoid; 1 - σ(x) is e^-x·σ(x), so no digits are lost where
+   σ(x) is near 1 */
 MN_INLINE mn_vec v_silu(mn_vec x, mn_vec *slope)
 {
-    const mn_vec gate = v_sigmoid(x), y = gate * x;
-    *slope = v_fma(gate, x - y, gate);
+    const mn_vec s = v_splat(MN_DENORMAL_SCALE);
+    mn_vec n, shifted;
+    const mn_real end = 2 * MN_SIGMOID_ONE; /* the slope is 1 after */
+    const mn_vec opposite = v_min(v_splat(-MN_EXP_LOW), v_max(v_splat(-end), v_neg(x)));
+    const mn_vec power = v_exp_reduced(v_reduce_by_ln2(opposite, &n, &shifted));
+    const mn_vec scale = v_power_of_two(shifted, -MN_DENORMAL_SHIFT);
+    const mn_vec divisor = v_fma(power, scale, s);
+    const mn_vec gate = s / divisor, y = gate * x;
+    *slope = v_fma(v_min(v_splat(end), y), power * scale / divisor, gate);
     return y;
 }
 
