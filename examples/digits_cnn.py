@@ -30,7 +30,7 @@ def network() -> mn.Model:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="seconds of training instead of minutes")
+    parser.add_argument("--small", action="store_true", help="fewer epochs")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder that the picture goes to")
     settings = parser.parse_args()
 

@@ -70,6 +70,8 @@ def inputs_of(data: DataSet) -> np.ndarray:
     x = data.x
     if x.dtype.kind not in "fiub":
         raise mn.DTypeError(f"the inputs have element type {x.dtype}; numbers are needed")
+    if x.ndim < 2:
+        raise mn.ShapeError(f"the inputs have shape {x.shape}; a row for each example is needed: x[:, None]")
     return np.asarray(x[:, None] if x.ndim == 3 else x, np.float32)
 
 
@@ -177,7 +179,9 @@ def operations() -> list[dict[str, Any]]:
         function = getattr(mn.linalg, name)
         if not inspect.isclass(function):
             traced = hasattr(function, "__wrapped__")  # the others take arrays only
-            rows.append(_row(f"linalg.{name}", name, function, _order(OPS.get(name)) if traced else "0"))
+            op = _operation_of(name, function)
+            order = _order(op) if traced else "0"
+            rows.append(_row(f"linalg.{name}", name if op is not None else "", function, order))
     rows += [
         _row(f"random.{name}", f"random_{name}", getattr(mn.random, name), "0") for name in mn.random.__all__
     ]
@@ -274,7 +278,7 @@ def explain(key: str) -> list[str]:
 
     registry = current_runtime().registry
     found = []
-    if key in FUNCTIONS or key in OPS:
+    if key in OPS or _function(key) is not None:
         found.append(_explain_operation(key))
     for kind in KINDS:
         if key in registry.keys(kind):
@@ -291,15 +295,40 @@ def explain(key: str) -> list[str]:
                 )
             )
     if not found:
-        names = {*FUNCTIONS, *OPS, *(k for kind in KINDS for k in registry.keys(kind))}
+        names = {
+            *FUNCTIONS,
+            *OPS,
+            *(f"linalg.{n}" for n in mn.linalg.__all__),
+            *(k for kind in KINDS for k in registry.keys(kind)),
+        }
         raise mn.UnknownKeyError(f"nothing is named {key!r}{nearest(key, names)}")
     return found
 
 
-def _explain_operation(name: str) -> str:
-    from mathnet.graph.op import FUNCTIONS, OPS
+def _function(name: str) -> Any:
+    """The function that ``mathnet ops`` lists under a name; None when there is none."""
+    from mathnet.graph.op import FUNCTIONS
 
-    function, op = FUNCTIONS.get(name), OPS.get(name)
+    module, _, last = name.rpartition(".")
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    home = {"linalg": mn.linalg, "random": mn.random}.get(module)
+    return getattr(home, last) if home is not None and last in home.__all__ else None
+
+
+def _operation_of(name: str, function: Any) -> Any:
+    """The operation that a function applies: the one of its name from its own file, for mn.cond is no condition number."""
+    from mathnet.graph.op import OPS
+
+    op = OPS.get(name)
+    return op if op is not None and type(op).__module__ == inspect.unwrap(function).__module__ else None
+
+
+def _explain_operation(name: str) -> str:
+    from mathnet.graph.op import OPS
+
+    function = _function(name)
+    op = OPS.get(name) or _operation_of(name.rpartition(".")[2], function)
     lines = [f"operation {name!r}" if op is not None else f"function mn.{name}"]
     lines.append(inspect.getdoc(function if function is not None else type(op)) or "")
     if op is not None:

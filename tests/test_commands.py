@@ -189,6 +189,33 @@ def test_explain_names_every_kind_of_that_key() -> None:
     assert "derivatives: any" in gelu
 
 
+def test_functions_of_linalg_are_explained_as_they_are_listed() -> None:
+    (text,) = commands.explain("linalg.svd")
+    assert (
+        text.startswith("operation 'linalg.svd'\n(U, σ, Vᵀ) with x = U·diag(σ)·Vᵀ")
+        and "derivatives: any" in text
+    )
+    rows = {row["name"]: row for row in commands.operations()}
+    assert "formula:" not in commands.explain("linalg.cond")[0]  # not that of mn.cond
+    assert rows["linalg.cond"]["formula"] == "" and rows["linalg.svd"]["formula"] == "A = U·diag(σ)·Vᵀ"
+    with pytest.raises(mn.UnknownKeyError, match=r"did you mean 'linalg\.svd'"):
+        commands.explain("linalg.svdd")
+
+
+def test_data_of_another_form_are_refused_in_words(tmp_path: Path) -> None:
+    for x, y, words in (
+        (
+            np.zeros((4, 2)),
+            np.array(["a", "b"] * 2),
+            "y has element type <U1; give classes as numbers from 0",
+        ),
+        (np.zeros(4), np.arange(4) % 2, r"shape \(4,\); a row for each example"),
+    ):
+        np.savez(tmp_path / "data.npz", x=x, y=y)
+        with pytest.raises(mn.MathnetError, match=words):
+            commands.train(tmp_path / "data.npz", "mlp", tmp_path / "m.mathnet", epochs=1)
+
+
 def test_explain_knows_near_names() -> None:
     with pytest.raises(mn.UnknownKeyError, match=r"did you mean .*'sigmoid'"):
         commands.explain("sigmoyd")

@@ -82,6 +82,8 @@ def _npz(place: Path) -> DataSet:
         x, y = archive["x"], archive["y"] if "y" in names else None
     if y is not None and len(x) != len(y):
         raise DataError(f"{place}: x has {len(x)} rows, but y has {len(y)}")
+    if y is not None and y.dtype.kind not in "fiub":
+        raise DataError(f"{place}: y has element type {y.dtype}; give classes as numbers from 0")
     if y is not None and y.dtype.kind in "iub":
         y = y.astype(np.int64)
         return DataSet(x, y, [str(k) for k in range(int(y.max(initial=-1)) + 1)] if y.ndim == 1 else [])
