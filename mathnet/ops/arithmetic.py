@@ -127,21 +127,16 @@ def _quotient_type(name: str, specs: Sequence[Spec]) -> tuple[np.dtype, bool]:
 
 
 def _quotient_and_remainder(emit: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    """Code for ⌊x/y⌋ and x − y·⌊x/y⌋ of floats, exact while the quotient is a whole number that the type can hold
-    (on instruction sets without a fused multiply-add, quotients within rounding of a whole number may be taken for it).
-
-    The rounded x/y is never below the true quotient's floor, and above it only by one: then the remainder, one fused
-    multiply-add, has the wrong sign.
-    """
-    quotient = emit("floor", emit("div", x, y))
-    # 0·∞ is NaN, but x itself is what remains of a finite x divided by an infinity
-    rest = emit("select", emit("eq_imm", quotient, immediate=0.0), x, emit("fnma", quotient, y, x))
+    """Code for ⌊x/y⌋ and x − y·⌊x/y⌋ of floats, as NumPy computes them: from the exact rest of the truncated quotient."""
+    rest = emit("fmod", x, y)
     crossed = emit("ne", emit("lt_imm", rest, immediate=0.0), emit("lt_imm", y, immediate=0.0))
     crossed = emit("logical_and", crossed, emit("ne_imm", rest, immediate=0.0))
-    lower = emit("select", crossed, emit("add_imm", quotient, immediate=-1.0), quotient)
-    # an infinite x has no remainder, hence no whole quotient (x − x is NaN for it, else 0); by zero the quotient is x/0
-    whole = emit("select", y, emit("add", lower, emit("sub", x, x)), quotient)
-    return whole, emit("select", crossed, emit("add", rest, y), rest)
+    remainder = emit("select", rest, rest, emit("copysign", rest, y))
+    quotient = emit("div", emit("sub", x, rest), y)  # a whole number but for its rounding
+    whole = emit("round", emit("select", crossed, emit("add_imm", quotient, immediate=-1.0), quotient))
+    ratio = emit("div", x, y)
+    whole = emit("select", whole, whole, emit("copysign", whole, ratio))
+    return emit("select", y, whole, ratio), emit("select", crossed, emit("add", rest, y), remainder)
 
 
 class FloorDivide(Elementwise):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import mathnet as mn
-from mathnet import _kernels as kernels
 
 SPECIAL = np.array(
     [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 1e-3, -1e30, 1e30, np.inf, -np.inf, np.nan]
@@ -61,16 +60,6 @@ def test_pairs_of_special_values(name, real):
     with np.errstate(all="ignore"):
         wanted = getattr(np, name)(x, y)
     got = getattr(mn, name)(x, y)
-    if name in ("floor_divide", "remainder"):  # quotients beyond what the mantissa counts are approximate
-        with np.errstate(all="ignore"):
-            counted = (
-                ~(np.abs(x.astype(np.float64) / y.astype(np.float64)) > 2.0**23) | ~np.isfinite(x) | (y == 0)
-            )
-        if (
-            kernels.isa() == "baseline"
-        ):  # no fused multiply-add: a remainder next to 0 or y may be rounded to it
-            counted &= np.abs(y) != real(1e-3)
-        got, wanted = got[counted], wanted[counted]
     same(got.astype(np.float64), wanted.astype(np.float64), 3e-5 if real == np.float32 else 1e-12)
 
 
@@ -80,12 +69,31 @@ def test_quotients_that_lie_next_to_whole_numbers(real):
     y = rng.uniform(0.01, 3, 4000).astype(real) * rng.choice([-1, 1], 4000).astype(real)
     x = (rng.integers(-40, 40, 4000) * y).astype(real)
     quotient, rest = mn.floor_divide(x, y), mn.remainder(x, y)
-    if kernels.isa() == "baseline":  # no fused multiply-add: whole numbers may be reached by rounding
-        np.testing.assert_allclose(quotient, np.floor_divide(x, y), rtol=0, atol=1)
-        np.testing.assert_allclose(quotient * y + rest, x, rtol=1e-5, atol=1e-5)
-    else:
-        np.testing.assert_array_equal(quotient, np.floor_divide(x, y))
-        np.testing.assert_allclose(rest, np.remainder(x, y), rtol=1e-6, atol=0)
+    np.testing.assert_array_equal(quotient, np.floor_divide(x, y))
+    np.testing.assert_array_equal(rest, np.remainder(x, y))
+
+
+@pytest.mark.parametrize("real", REALS)
+def test_remainders_of_quotients_that_the_mantissa_cannot_hold(real):
+    rng = np.random.default_rng(1)
+    y = rng.uniform(1, 8, 2000).astype(real) * rng.choice([-1, 1], 2000).astype(real)
+    x = (rng.uniform(-1, 1, 2000) * 10.0 ** rng.integers(0, 30, 2000)).astype(real)
+    rest = mn.remainder(x, y)
+    np.testing.assert_array_equal(rest, np.remainder(x, y))
+    assert (np.abs(rest) < np.abs(y)).all()
+    np.testing.assert_array_equal(mn.floor_divide(x, y), np.floor_divide(x, y))
+
+
+@pytest.mark.parametrize("real", REALS)
+def test_quotients_and_remainders_that_are_zero_have_numpys_sign(real):
+    x, y = (
+        a.ravel()
+        for a in np.meshgrid(np.array([0.0, -0.0, 1, -1, 3, -3, 0.25], real), np.array([1, -1, 3, -3], real))
+    )
+    for name in ("floor_divide", "remainder"):
+        got, wanted = getattr(mn, name)(x, y), getattr(np, name)(x, y)
+        np.testing.assert_array_equal(got, wanted)
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(wanted))
 
 
 def test_integers_divide_as_in_numpy():
