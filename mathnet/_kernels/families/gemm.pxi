@@ -6,8 +6,9 @@
 # of an unfused plan are the same.
 #
 # Paths, chosen by sizes and strides only (AVX2, float32, against a peak of 97 GFLOP/s):
-#   one row         strips of 8 vectors of B, read in place in blocks of 64 rows (784x128 from L2: 5.8 us); where B is
-#                   contiguous along K, groups of its columns transposed in registers (matrix_vector.h: 10 us)
+#   one row         strips of 8 vectors of B, read in place in blocks of 64 rows (784x128 from L2: 5.8 us); a B wider than 8
+#                   strips eight rows at a time from end to end (4096x4096: 17 GB/s); where B is contiguous along K,
+#                   groups of its columns transposed in registers (matrix_vector.h: 10 us)
 #   up to 6 rows    one tile high: B is used once, so it is read in place
 #   more rows       the first tile of a panel of B writes the panel down while it computes, the others read it from
 #                   the first-level cache: packing costs two stores per 12 multiply-adds (M=32, K=784, N=128: 92)
@@ -22,6 +23,7 @@ cdef extern from "tile.h":
         TILE_COLUMNS "MN_TILE_COLUMNS"
         STRIP_COLUMNS "MN_STRIP_COLUMNS"
         PANEL_K "MN_PANEL_ROWS"
+        LONG_ROWS "MN_LONG_ROWS"
         ACTIVATIONS "MN_ACTIVATIONS"
         NO_ACTIVATION "MN_NO_ACTIVATION"
     ctypedef struct epilogue_t "mn_epilogue":
@@ -46,6 +48,7 @@ cdef extern from "tile.h":
     void run_tile "mn_tile_run"(const tile_t *t, int64_t rows) noexcept nogil
     void run_strip "mn_strip_run"(const tile_t *t) noexcept nogil
     void run_half_strip "mn_half_strip_run"(const tile_t *t) noexcept nogil
+    void run_long_rows "mn_long_rows_run"(const tile_t *t) noexcept nogil
     void transpose_into "mn_transpose"(const real *source, int64_t source_row, int64_t rows, int64_t columns,
                                        real *target, int64_t target_row) noexcept nogil
     void pack_panels "mn_pack_panels"(const real *b, int64_t b_row, int64_t k, int64_t columns, real *target) noexcept nogil
@@ -73,8 +76,7 @@ cdef enum:
     SLAB_ROWS = 64          # rows of A, and
     SLAB_K = 64             # rows of B from which that pays
     STRIP_K = 64            # rows of B that one row of A visits before the next strip: keeps the reads sequential
-    WIDE_STRIP_K = 8        # the same when a row of B is longer than WIDE_STRIPS strips
-    WIDE_STRIPS = 8
+    WIDE_STRIPS = 8         # from more strips than these on, rows of B are read from end to end
     PIECE_ROWS = 192        # a piece of A (rows x PACKED_K) stays in the second-level cache
     PIECE_PANELS = 32
     PIECE_PRODUCTS = 1 << 20    # multiply-adds that are worth a chunk of their own: 12 us
@@ -263,6 +265,8 @@ cdef void multiply(product_t *p, real *scratch) noexcept nogil:
         p.epilogue.bias_row, p.epilogue.bias_col = p.epilogue.bias_col, p.epilogue.bias_row
     if p.m == 1 and p.b_row == 1 and p.n >= VL:
         multiply_vector(p)
+    elif p.m == 1 and p.b_col == 1 and p.n > WIDE_STRIPS * STRIP_COLUMNS and p.k >= LONG_ROWS:
+        multiply_long_row(p)
     elif p.m == 1 and p.n >= STRIP_COLUMNS // 2:
         multiply_row(p, scratch)
     else:
@@ -292,21 +296,38 @@ cdef inline bint has_epilogue(const product_t *p) noexcept nogil:
 cdef void multiply_vector(const product_t *p) noexcept nogil:
     """m = 1 with a B that is contiguous along k: the product of its transpose and a vector."""
     cdef matrix_vector_t v
-    cdef epilogue_t epilogue = p.epilogue
-    cdef real last[2 * 16]
-    cdef int64_t whole = p.n // VL * VL
     v.rows, v.k = p.n, p.k
     v.a, v.a_row = p.b, p.b_col
     v.x, v.x_step = p.a, p.a_col
     v.y, v.resume = p.c, p.resume
     run_matrix_vector(&v)
-    if has_epilogue(p):
-        run_epilogue(&epilogue, p.c, 0, 1, whole, p.c, 0)
-        if whole < p.n:     # reads whole vectors
-            memcpy(last, p.c + whole, (p.n - whole) * sizeof(real))
-            if p.epilogue.bias != NULL:
-                epilogue.bias = p.epilogue.bias + whole * p.epilogue.bias_col
-            run_epilogue(&epilogue, last, 0, 1, p.n - whole, p.c + whole, 0)
+    finish_row(p)
+
+
+cdef void multiply_long_row(const product_t *p) noexcept nogil:
+    """m = 1 with a wide B in place: several rows of B at a time, each from end to end."""
+    cdef tile_t t
+    t.k, t.columns, t.resume = p.k, p.n, p.resume
+    t.a, t.a_col = p.a, p.a_col
+    t.b, t.b_row = p.b, p.b_row
+    t.c = p.c
+    run_long_rows(&t)
+    finish_row(p)
+
+
+cdef void finish_row(const product_t *p) noexcept nogil:
+    """The epilogue over the one row of C."""
+    cdef epilogue_t epilogue = p.epilogue
+    cdef real last[2 * 16]
+    cdef int64_t whole = p.n // VL * VL
+    if not has_epilogue(p):
+        return
+    run_epilogue(&epilogue, p.c, 0, 1, whole, p.c, 0)
+    if whole < p.n:     # reads whole vectors
+        memcpy(last, p.c + whole, (p.n - whole) * sizeof(real))
+        if p.epilogue.bias != NULL:
+            epilogue.bias = p.epilogue.bias + whole * p.epilogue.bias_col
+        run_epilogue(&epilogue, last, 0, 1, p.n - whole, p.c + whole, 0)
 
 
 cdef void multiply_row(const product_t *p, real *scratch) noexcept nogil:
@@ -319,8 +340,6 @@ cdef void multiply_row(const product_t *p, real *scratch) noexcept nogil:
         strip, depth = STRIP_COLUMNS // 2, PANEL_K * TILE_COLUMNS // (STRIP_COLUMNS // 2)
     elif p.n <= STRIP_COLUMNS:      # no other strip to visit
         depth = p.k if p.k > 0 else 1
-    elif p.n > WIDE_STRIPS * STRIP_COLUMNS:
-        depth = WIDE_STRIP_K
     t.a_row = t.c_row = 0
     t.a_col = p.a_col
     t.b_row = p.b_row
