@@ -207,6 +207,11 @@ def activation(name: str, x: np.ndarray) -> tuple[Step, Step]:
     return both(getattr(torch, name) if name in ("sigmoid", "tanh") else getattr(F, name), (x,))
 
 
+def dropout(rate: float, x: np.ndarray) -> Step:
+    """Forward and backward."""
+    return both(lambda x: F.dropout(x, rate), (x,))[1]
+
+
 def both(f: Callable[..., torch.Tensor], arrays: Sequence[np.ndarray]) -> tuple[Step, Step]:
     """f(arrays) without a graph, and f with its pullback of a fixed cotangent to all the arrays."""
     tensors = [torch.from_numpy(array) for array in arrays]

@@ -47,6 +47,18 @@ def activation(name: str, threads: int) -> Iterator[Row]:
     yield ratio(f"{name} of 1M, forward + backward", threads, times, "PyTorch", both_bound)
 
 
+def dropout(threads: int) -> Iterator[Row]:
+    """A mask drawn, applied to the values and to the gradients."""
+    x = np.random.default_rng(0).standard_normal(SIZE, np.float32)
+    both = workloads.forward_and_gradients(lambda x: x * mn.random.bernoulli(x.shape, 0.5, like=x) * 2.0)
+    dy = np.ones_like(x)
+    sides: dict[str, Callable[[], object]] = {"mathnet": lambda: both(x, dy)}
+    torch = peers.load("pytorch", threads)
+    if torch:
+        sides["PyTorch"] = torch.dropout(0.5, x)
+    yield ratio("dropout of 1M, forward + backward", threads, alternate(sides), "PyTorch", None)
+
+
 def expression(threads: int) -> Iterator[Row]:
     """An activation written in Python, as one fused instruction."""
     f, x = workloads.expression(), workloads.expression_data()
@@ -111,6 +123,7 @@ PRODUCTS = [
 ]
 GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     **{name: partial(activation, name) for name in ACTIVATIONS},
+    "dropout": dropout,
     "expression": expression,
     "adam": partial(optimizer, "adam", 1.3),
     "sgd": partial(optimizer, "sgd", None),

@@ -26,6 +26,9 @@ enum {
 /* Storage types in descriptors. */
 enum { MN_FLOAT32 = 0, MN_FLOAT64 = 1, MN_INT64 = 2, MN_BOOL = 3, MN_INT32 = 4, MN_UINT64 = 5 };
 
+/* Of elementwise programs only: an input whose elements are drawn as they are read (drawn.pxi). */
+enum { MN_DRAWN = 6 };
+
 /* One chunk of one instruction.  operands: inputs first, then outputs, then, if sizes asked for it, the shared
    buffer.  scratch: private to the worker, 64-byte aligned.  Returns MN_OK or another code from above. */
 typedef int (*mn_kernel)(const void *descriptor, void *const *operands, int chunk, void *scratch);

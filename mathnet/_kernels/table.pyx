@@ -9,6 +9,7 @@ module is refused.
 include "table_entries.pxi"
 
 include "families/elementwise/storage.pxi"
+include "families/elementwise/drawn.pxi"
 include "families/elementwise/elementwise.pxi"
 include "families/elementwise/elementwise_reduce.pxi"
 include "families/elementwise/elementwise_tiny.pxi"

@@ -79,7 +79,7 @@ cdef extern from "abi.h":
     int MN_ABI_VERSION
     const char *MN_CAPSULE_NAME
     int MN_OK, MN_INDEX_OUT_OF_RANGE, MN_NAN, MN_NOT_FINITE, MN_ZERO_WEIGHT
-    int MN_FLOAT32, MN_FLOAT64, MN_INT64, MN_BOOL, MN_INT32, MN_UINT64
+    int MN_FLOAT32, MN_FLOAT64, MN_INT64, MN_BOOL, MN_INT32, MN_UINT64, MN_DRAWN
     int mn_fail(void *scratch, int code, int64_t position, double value) noexcept nogil
 
 cdef extern from "layout.h":

@@ -16,6 +16,7 @@ from mathnet.graph.op import Op, register
 from mathnet.graph.tensor import Spec, Tensor
 
 _WORD = np.uint64(0xFFFFFFFF)
+DRAW_BYTES = 24  # of what the kernels know of a draw: key, step, index, threshold
 
 
 def philox(counter: Sequence[Any], key: Sequence[Any]) -> tuple[np.ndarray, ...]:
@@ -122,6 +123,21 @@ class RandomBernoulli(RandomDraw):
 
     def values(self, upper: np.ndarray, lower: np.ndarray, probability: float) -> np.ndarray:  # type: ignore[override]
         return (upper < int(probability * 2.0**32)).astype(np.float64)
+
+    def drawn(self, emit: Any, inputs: Any, shape: tuple, dtype: np.dtype, **attrs: Any) -> Any:
+        """A view whose elements elementwise programs draw as they read them, with the bits that :meth:`lower` writes."""
+        counters = [emit.cast(v, np.float64) for v in inputs]
+        draw = emit.temporary((DRAW_BYTES,), np.bool_)
+        emit.kernel(
+            "bernoulli_draw",
+            counters,
+            [draw],
+            real=dtype,
+            n=product(shape),
+            has_index=len(inputs) - 1,
+            **attrs,
+        )
+        return emit.drawn(draw, shape)
 
 
 UNIFORM, NORMAL, BERNOULLI = register(RandomUniform()), register(RandomNormal()), register(RandomBernoulli())

@@ -12,7 +12,9 @@ from mathnet import _kernels
 from mathnet.graph.dtypes import FLOAT32, FLOAT64, is_float
 from mathnet.graph.tensor import Node, Spec
 
-STORAGE_CODES = {"float32": 0, "float64": 1, "int64": 2, "bool": 3, "int32": 4, "uint64": 5}
+#: The type of a view whose elements are drawn as an elementwise program reads them: zeros and ones of any float type.
+DRAWN = np.dtype("V8")
+STORAGE_CODES = {"float32": 0, "float64": 1, "int64": 2, "bool": 3, "int32": 4, "uint64": 5, DRAWN.name: 6}
 COPY_RANK = 6
 NO_LIMIT = 2**62  # iterations of a loop that only its flag ends
 
@@ -51,7 +53,7 @@ class View:
 
     @property
     def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
+        return self.buffer.nbytes if self.dtype == DRAWN else self.size * self.dtype.itemsize
 
     @property
     def spec(self) -> Spec:
@@ -188,11 +190,15 @@ class Emitter:
         view.buffer.nbytes = max(view.nbytes, 1)
         return view
 
+    def drawn(self, draw: View, shape: tuple[int, ...]) -> View:
+        """What elementwise programs read as the elements of a draw, of which ``draw`` holds what the kernels know."""
+        return View(draw.buffer, 0, shape, dense_strides(shape), DRAWN)
+
     def dense(self, view: View) -> View:
         """``view`` itself when it is C-contiguous, else a dense copy (an instruction)."""
         if view.dense:
             return view
-        copied = self.temporary(view.shape, view.dtype)
+        copied = self.temporary(view.shape, FLOAT32 if view.dtype == DRAWN else view.dtype)
         self.copy(view, copied)
         return copied
 
@@ -440,6 +446,7 @@ def collapse(
 
 
 __all__ = [
+    "DRAWN",
     "FLOAT64",
     "STORAGE_CODES",
     "Buffer",

@@ -12,6 +12,7 @@ from mathnet.graph.graph import Graph
 from mathnet.graph.op import CAPTURE, CONSTANT, OPS, VARIABLE
 from mathnet.graph.tensor import Node, Tensor
 from mathnet.plan.commit import CommitPart
+from mathnet.plan.draws import find_draws
 from mathnet.plan.elementwise import emit_program
 from mathnet.plan.emit import Buffer, Emitter, Instruction, View, dense_strides
 from mathnet.plan.merge import merge_updates
@@ -53,6 +54,7 @@ class Lowering:
         for index, tensor in enumerate(graph.outputs[in_place:], in_place):
             self._output_of.setdefault(id(_unshaped(tensor)), index)
         self._placed: dict[int, View] = {}
+        self._draws = find_draws(self.units, graph.results)
         self._forward_keeps = self._find_kept()
 
     def run(self) -> Draft:
@@ -215,8 +217,11 @@ class Lowering:
         return program, views, tensors
 
     def _elementwise(self, unit: Unit, targets: dict[int, View]) -> None:
-        program, views, _ = self._program(unit.nodes, unit.outputs)
+        program, views, tensors = self._program(unit.nodes, unit.outputs)
         outputs = [targets.get(id(t)) or self._target(t) for t in unit.outputs]
+        kept = [k for k, t in enumerate(tensors) if self._draws.get(id(t)) is unit]
+        program.outputs += [program.inputs[k] for k in kept]
+        outputs += [self.emit.temporary(tensors[k].shape, tensors[k].dtype) for k in kept]
         shared = [
             (i, o)
             for o, target in enumerate(outputs)
@@ -224,7 +229,7 @@ class Lowering:
             if target.buffer is view.buffer and target.buffer.kind == "fixed" and _overlap(target, view)
         ]
         emit_program(self.emit, program, unit.outputs[0].shape, views, outputs, shared=shared)
-        for tensor, view in zip(unit.outputs, outputs):
+        for tensor, view in zip([*unit.outputs, *[tensors[k] for k in kept]], outputs):
             self.views[id(tensor)] = view
 
     def _reduce(self, unit: Unit) -> None:
@@ -249,6 +254,10 @@ class Lowering:
     def _call(self, unit: Unit) -> None:
         node = unit.nodes[0]
         keywords = dict(node.attrs)
+        if id(node.outputs[0]) in self._draws:
+            counters = [self.view_of(t) for t in node.inputs]
+            self.views[id(node.outputs[0])] = node.op.drawn(self.emit, counters, **keywords)  # type: ignore[attr-defined]
+            return
         if unit.bias is not None:
             bias = self.view_of(unit.bias)
             keywords["bias"] = self.emit.dense(bias).with_shape((bias.size,))

@@ -7,7 +7,7 @@ import numpy as np
 import mathnet._kernels as kernels
 
 ISAS = [name for name in kernels.built() if kernels.cpu_runs(name)]
-DTYPES = {"float32": 0, "float64": 1, "int64": 2, "bool": 3, "int32": 4, "uint64": 5}
+DTYPES = {"float32": 0, "float64": 1, "int64": 2, "bool": 3, "int32": 4, "uint64": 5, "void64": 6}
 REDUCTIONS = {None: 0, "sum": 1, "max": 2, "min": 3, "prod": 4}
 
 

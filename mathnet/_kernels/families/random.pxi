@@ -11,20 +11,11 @@
 #     normal      Box-Muller on the pair of elements 16k + j and 16k + j + 8 (j < 8), with u, v the (U + 1/2)/2^32 (float64:
 #                 (U·2^32 + L + 1/2)/2^64) of the two: √(-2 log u)·cos(2πv) and √(-2 log u)·sin(2πv)
 
-cdef extern from "philox.h":
-    ctypedef struct mn_philox:
-        uint32_t word[4][8]
-    ctypedef struct mn_draw:
-        pass
-    mn_draw mn_draw_of(uint64_t seed, uint64_t stream, uint64_t step, uint64_t index) noexcept nogil
-    void mn_draw_words(const mn_draw *draw, uint64_t group, uint32_t half, mn_philox *x) noexcept nogil
-
 cdef extern from "vector_math.h":
     vec v_sin(vec x) noexcept nogil
     vec v_cos(vec x) noexcept nogil
 
 cdef enum:
-    DRAW_GROUP = 32         # elements
     DRAW_CHUNK = 4096       # elements, a multiple of DRAW_GROUP
 
 ctypedef enum distribution_t:
@@ -132,9 +123,26 @@ cdef int random_bernoulli(const void *descriptor, operand_t *operands, int chunk
     return random_chunk(<const random_t *>descriptor, operands, chunk, BERNOULLI)
 
 
-cdef int add_random(const char *name, mn_kernel fn, const char *first, const char *second) except -1:
+cdef void draw_sizes(const void *descriptor, mn_sizes *out) noexcept nogil:
+    out.chunks = 1
+    out.scratch = out.shared = out.finish = 0
+    out.work = 60
+
+
+cdef int bernoulli_draw(const void *descriptor, operand_t *operands, int chunk, void *scratch) noexcept nogil:
+    """What elementwise programs draw from (drawn.pxi).  Operands: step float64 IN, [index float64 IN], draw (24 bytes) OUT."""
+    cdef const random_t *d = <const random_t *>descriptor
+    cdef uint64_t step = <uint64_t><int64_t>(<const double *>operands[0])[0]
+    cdef uint64_t index = <uint64_t><int64_t>(<const double *>operands[1])[0] if d.has_index else 0
+    cdef drawn_t *draw = <drawn_t *>operands[2 if d.has_index else 1]
+    draw.draw = mn_draw_of(d.seed, d.stream, step, index)
+    draw.threshold = <uint64_t>(d.first * 4294967296.0)
+    return MN_OK
+
+
+cdef int add_random(const char *name, mn_kernel fn, mn_sizes_fn sizes, const char *first, const char *second) except -1:
     cdef random_t d
-    add_kernel(name, fn, random_sizes, &d, sizeof(d), 0)
+    add_kernel(name, fn, sizes, &d, sizeof(d), 0)
     add_integers("n", &d.n, 1)
     add_integers("has_index", &d.has_index, 1)
     add_unsigned("seed", &d.seed, 1)
@@ -146,7 +154,8 @@ cdef int add_random(const char *name, mn_kernel fn, const char *first, const cha
 
 
 cdef int register_random() except -1:
-    add_random("random_uniform", random_uniform, "low", "high")
-    add_random("random_normal", random_normal, "mean", "std")
-    add_random("random_bernoulli", random_bernoulli, "probability", NULL)
+    add_random("random_uniform", random_uniform, random_sizes, "low", "high")
+    add_random("random_normal", random_normal, random_sizes, "mean", "std")
+    add_random("random_bernoulli", random_bernoulli, random_sizes, "probability", NULL)
+    add_random("bernoulli_draw", bernoulli_draw, draw_sizes, "probability", NULL)
     return 0

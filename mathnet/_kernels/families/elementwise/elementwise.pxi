@@ -4,8 +4,8 @@
 # merged, size-1 axes dropped, reduced outer axes put behind kept ones.  A block is up to MN_BLOCK elements, either a part
 # of one row or several whole rows.  For a block every operand becomes a register: a pointer into the operand where it lies
 # there as the machine wants it, else a copy in the register's slot of the scratch memory (converted, gathered,
-# broadcast).  Then each step of the program, mostly one operation, runs over the whole block.  Slots are 2 KB each and adjacent: with other
-# distances, addresses 4 KB apart collide.
+# broadcast, or drawn: drawn.pxi).  Then each step of the program, mostly one operation, runs over the whole block.  Slots are
+# 2 KB each and adjacent: with other distances, addresses 4 KB apart collide.
 #
 # Where the operands are more than the caches hold, the first step of the program that touches one asks for its next block
 # (vm_fetch): silu with its gradient, over a million floats, takes three quarters of the time that way.  Below that, it costs more
@@ -302,6 +302,14 @@ cdef bint find_fetched(const machine *m, uint8_t *fetched) noexcept nogil:
     return nbytes >= FETCHED_BYTES
 
 
+cdef inline void load_run(const machine *m, const vm_operand *o, void *slot, int64_t offset, int64_t step, int64_t n) noexcept nogil:
+    """Fills a slot with n elements of an operand, from an offset on."""
+    if o.dtype == MN_DRAWN:
+        load_drawn(slot, <const drawn_t *>o.base, offset, step, n)
+    else:
+        m.load(slot, o.base + offset * item_bytes(o.dtype), o.dtype, step, n)
+
+
 cdef void load_constant_slots(machine *m, int64_t rows, int64_t columns) noexcept nogil:
     """Fills the slots of inputs that are the same for every block; rows, columns: what the largest block needs."""
     cdef int64_t i, done, count, row_bytes = columns * sizeof(real)
@@ -310,10 +318,10 @@ cdef void load_constant_slots(machine *m, int64_t rows, int64_t columns) noexcep
     for i in range(m.n_inputs):
         o = &m.operand[i]
         if m.uniform[i]:
-            m.load(m.registers[i], o.base, o.dtype, 0, VL)
+            load_run(m, o, m.registers[i], 0, 0, VL)
         elif o.placement == IN_SLOT_ONCE:
             slot = <char *>m.registers[i]
-            m.load(slot, o.base, o.dtype, o.step, columns)
+            load_run(m, o, slot, 0, o.step, columns)
             done = 1
             while done < rows:      # doubles what is there
                 count = at_most(rows - done, done)
@@ -326,24 +334,26 @@ cdef void move_block(
     bint to_slot
 ) noexcept nogil:
     """Copies a block of an operand into its slot, or back: rows from the index first on, a part of each from column on."""
-    cdef int64_t item = item_bytes(o.dtype)
-    cdef char *at = o.base + (offset_of(o, first) + column * o.step) * item
+    cdef int64_t item = item_bytes(o.dtype), at = offset_of(o, first) + column * o.step
     cdef int64_t i1 = first[1], i2 = first[2], row
+    if o.dtype == MN_DRAWN and rows > 1 and is_dense(m, o):     # groups of a draw straddle rows
+        columns *= rows
+        rows = 1
     for row in range(rows):
         if to_slot:
-            m.load(slot, at, o.dtype, o.step, columns)
+            load_run(m, o, slot, at, o.step, columns)
         else:
-            m.store(at, slot, o.dtype, o.step, columns)
+            m.store(o.base + at * item, slot, o.dtype, o.step, columns)
         slot += columns * sizeof(real)
-        at += o.stride[2] * item
+        at += o.stride[2]
         i2 += 1
         if i2 == m.extent[2]:
             i2 = 0
-            at += (o.stride[1] - m.extent[2] * o.stride[2]) * item
+            at += o.stride[1] - m.extent[2] * o.stride[2]
             i1 += 1
             if i1 == m.extent[1]:
                 i1 = 0
-                at += (o.stride[0] - m.extent[1] * o.stride[1]) * item
+                at += o.stride[0] - m.extent[1] * o.stride[1]
 
 
 # ---- running a block ----
@@ -483,6 +493,8 @@ cdef bint is_valid_program(const elementwise_t *d, const_loops *table) noexcept 
     for i in range(n_operands):
         if item_bytes(d.dtype[i]) == 0:
             return False
+        if d.dtype[i] == MN_DRAWN and (i >= d.n_inputs or table == mn_vm_integer_table):
+            return False
     for i in range(d.n_ops):
         if ops[i].op >= MN_OPCODE_COUNT or table[ops[i].op] == NULL or ops[i].d < d.n_inputs:
             return False
@@ -508,6 +520,9 @@ cdef void elementwise_sizes_of(const elementwise_t *d, const_loops *table, mn_si
         out.chunks = map_chunks(&m)
     else:
         reduction_sizes(&m, out)
+    for i in range(d.n_inputs):
+        if d.dtype[i] == MN_DRAWN:
+            cost += 1.6
     for i in range(d.n_ops):
         cost += mn_vm_cost[ops[i].op]
     out.work = 20 + cost * <double>(m.kept_rows * m.reduced_rows * m.width) * <double>sizeof(real) / 4

@@ -10,7 +10,7 @@ cdef inline int64_t item_bytes(int64_t dtype) noexcept nogil:
         return 4
     if dtype == MN_FLOAT64 or dtype == MN_INT64 or dtype == MN_UINT64:
         return 8
-    return 1 if dtype == MN_BOOL else 0
+    return 1 if dtype == MN_BOOL else 8 if dtype == MN_DRAWN else 0
 
 
 cdef void load_reals(void *to, const char *source, int64_t dtype, int64_t step, int64_t n) noexcept nogil:
