@@ -1,7 +1,7 @@
 /* Chains: whole updates of the elementwise machine in one loop.
 
    What an operation reads from one before it stays in a vector register, and a result that nothing else reads is not stored.
-   Adam runs in 1.1 times a hand-written loop this way, against 1.35 times in pairs. */
+   An update by two moments runs in 1.0 to 1.1 times a hand-written loop this way, against 1.35 times in pairs. */
 #ifndef MN_VM_CHAINS_H
 #define MN_VM_CHAINS_H
 
@@ -21,20 +21,21 @@ typedef struct {
 
 #define MN_VM_LINK(name, ...) {MN_OP_##name, __VA_ARGS__}
 
-/* Second moment, root, first moment and step; with a factor for the gradient, as clipping has it; with decayed weights. */
+/* Updates by the moments of a gradient: second moment, root, first moment and step; with a factor for the gradient, as clipping
+   has it; with decayed weights. */
 #define MN_VM_CHAINS(X)                                                                                               \
-    X(adamw_scaled,                                                                                                   \
+    X(decayed_scaled_step,                                                                                            \
       {6, {MN_VM_LINK(mul, 1, 0, {0}), MN_VM_LINK(mul_add_square_mul, 9, 1, {0, 0, 1}),                               \
            MN_VM_LINK(sqrt_mul_add, 6, 0, {2}), MN_VM_LINK(mul, 1, 0, {0}),                                           \
            MN_VM_LINK(mul_add_mul, 5, 1, {0, 0, 0, 1}), MN_VM_LINK(sub_mul_div, 1, 1, {0, 5, 3, 4})}})                \
-    X(adam_scaled,                                                                                                    \
+    X(scaled_step,                                                                                                    \
       {5, {MN_VM_LINK(mul, 1, 0, {0}), MN_VM_LINK(mul_add_square_mul, 9, 1, {0, 0, 1}),                               \
            MN_VM_LINK(sqrt_mul_add, 6, 0, {2}), MN_VM_LINK(mul_add_mul, 5, 1, {0, 0, 0, 1}),                          \
            MN_VM_LINK(sub_mul_div, 1, 1, {0, 4, 3})}})                                                                \
-    X(adamw,                                                                                                          \
+    X(decayed_step,                                                                                                   \
       {5, {MN_VM_LINK(mul_add_square_mul, 9, 1, {0}), MN_VM_LINK(sqrt_mul_add, 6, 0, {1}), MN_VM_LINK(mul, 1, 0, {0}), \
            MN_VM_LINK(mul_add_mul, 5, 1, {0}), MN_VM_LINK(sub_mul_div, 1, 1, {0, 4, 2, 3})}})                         \
-    X(adam,                                                                                                           \
+    X(step_by_moments,                                                                                                \
       {4, {MN_VM_LINK(mul_add_square_mul, 9, 1, {0}), MN_VM_LINK(sqrt_mul_add, 6, 0, {1}),                            \
            MN_VM_LINK(mul_add_mul, 5, 1, {0}), MN_VM_LINK(sub_mul_div, 1, 1, {0, 3, 2})}})
 
