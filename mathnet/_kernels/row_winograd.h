@@ -117,7 +117,7 @@ MN_INLINE void mn_row_output_body(const int taps, const mn_real *point, int64_t 
         if (taps == 4)
             mn_outputs_of_seven_points(d, o);
         else
-            mn_outputs_of_points(4, d, o);
+            mn_outputs_of_points(MN_POINTS, 4, d, o);
 #pragma GCC unroll 4
         for (int j = 0; j < MN_ROW_OUTPUTS; j++)
             v_store(pixels + j * VL, o[j]);

@@ -7,12 +7,15 @@
        y = A' (G w * B' x)         x: 6 inputs, w: 3 or 5 taps, y: 4 or 2 outputs, *: point by point
 
    p = sqrt(1/2) and q = sqrt(2) halve the error of the usual 1 and 2; p*q = 1 and q = 2p make the transforms short.
-   A small tile has one output less, 3 or 1; it takes 5 inputs and leaves the point -q out.  Its B' is scaled by
-   (point + q), which is what the missing point adds to the denominators in G: both tiles share one G, hence the same
-   transformed weights.  B' depends on the inputs alone, A' on the outputs.
+   A small tile has one output less, 3 or 1; it takes 5 inputs and leaves the point -q out.  The smallest one, with 2
+   outputs of 3 taps, takes 4 inputs and leaves q out as well.  Their B' is scaled by (point + q), or (point^2 - 2), which is
+   what the missing points add to the denominators in G: all tiles share one G, hence the same transformed weights.
+   B' depends on the inputs alone, A' on the outputs.  (With p out in place of q the smallest tile would have the same
+   error: turned round, the one is the other.)
 
-   Points stand in an array of MN_POINTS; a small tile leaves place MN_MISSING untouched.  In two dimensions the
-   transforms act on columns, then on rows: point (i, j) is number i * MN_POINTS + j.  The lanes are channels. */
+   Points stand in an array of MN_POINTS; smaller tiles leave the places of what they lack untouched (mn_has_point).  In
+   two dimensions the transforms act on columns, then on rows: point (i, j) is number i * MN_POINTS + j.  The lanes are
+   channels. */
 #ifndef MN_WINOGRAD_H
 #define MN_WINOGRAD_H
 
@@ -20,7 +23,6 @@
 #include "tile.h"
 
 #define MN_POINTS 6
-#define MN_MISSING 4
 #define MN_POINTS_2D (MN_POINTS * MN_POINTS)
 #define MN_LINES 9 /* the most rows of an image that a tile takes */
 #define MN_MOST_TAPS 5
@@ -33,18 +35,19 @@
 
 /* ---- along one axis; the numbers of inputs, taps and outputs are constants where these are inlined ---- */
 
-/* Outputs of a large tile: 4 or 2, so that small ones have an odd number. */
+/* Outputs of a large tile: 4 or 2. */
 MN_INLINE int mn_large_tile(const int taps)
 {
     return MN_POINTS + 1 - taps;
 }
 
-MN_INLINE int mn_is_large(const int m)
+/* Whether a tile of 6, 5 or 4 points has the one at `place`: -q, then q are left out, infinity stays last. */
+MN_INLINE int mn_has_point(const int points, const int place)
 {
-    return m % 2 == 0;
+    return place < points - 1 || place == MN_POINTS - 1;
 }
 
-/* o = B' d: 6 or 5 inputs to as many points. */
+/* o = B' d: 6, 5 or 4 inputs to as many points. */
 MN_INLINE void mn_points_of_inputs(const int inputs, const mn_vec *d, mn_vec *o)
 {
     const mn_vec p = v_splat(MN_P), q = v_splat(MN_Q), half = v_splat((mn_real)0.5), two = v_splat(2);
@@ -58,22 +61,33 @@ MN_INLINE void mn_points_of_inputs(const int inputs, const mn_vec *d, mn_vec *o)
         o[3] = v_fma(q, h, even_q);
         o[4] = v_fnma(q, h, even_q);
         o[5] = v_fnma(five_halves, d[3], d[1] + d[5]);
-    } else {
+    } else if (inputs == 5) {
         const mn_vec e = d[2] * (mn_real)-1.5;
         o[0] = v_fma(q, h, v_fnma(two, d[2], d[0]));
         o[1] = v_fma(v_splat(3 * MN_P), d[3] - d[1], e);
         o[2] = v_fma(p, d[3] + d[1], e);
         o[3] = h * (2 * MN_Q);
         o[5] = v_fnma(q, h, v_fnma(half, d[2], d[4]));
+    } else {
+        const mn_vec even = d[2] * (mn_real)-1.5, odd = d[1] * (mn_real)(-1.5 * MN_P);
+        o[0] = v_fnma(two, d[2], d[0]);
+        o[1] = even + odd;
+        o[2] = even - odd;
+        o[5] = h;
     }
 }
 
 /* o = A' d: points to m outputs. */
-MN_INLINE void mn_outputs_of_points(const int m, const mn_vec *d, mn_vec *o)
+MN_INLINE void mn_outputs_of_points(const int points, const int m, const mn_vec *d, mn_vec *o)
 {
     const mn_vec p = v_splat(MN_P), q = v_splat(MN_Q), half = v_splat((mn_real)0.5), two = v_splat(2);
     const mn_vec sum_p = d[1] + d[2], odd_p = d[1] - d[2];
-    const mn_vec sum_q = mn_is_large(m) ? d[3] + d[4] : d[3], odd_q = mn_is_large(m) ? d[3] - d[4] : d[3];
+    if (points == 4) {
+        o[0] = d[0] + sum_p;
+        o[1] = v_fma(p, odd_p, d[5]);
+        return;
+    }
+    const mn_vec sum_q = points == 6 ? d[3] + d[4] : d[3], odd_q = points == 6 ? d[3] - d[4] : d[3];
     o[0] = d[0] + sum_p + sum_q;
     if (m == 1)
         o[0] = o[0] + d[5];
@@ -86,7 +100,7 @@ MN_INLINE void mn_outputs_of_points(const int m, const mn_vec *d, mn_vec *o)
 }
 
 /* o = A y: the adjoint, m gradients of outputs to points. */
-MN_INLINE void mn_points_of_gradient(const int m, const mn_vec *y, mn_vec *o)
+MN_INLINE void mn_points_of_gradient(const int points, const int m, const mn_vec *y, mn_vec *o)
 {
     const mn_vec p = v_splat(MN_P), q = v_splat(MN_Q), half = v_splat((mn_real)0.5), two = v_splat(2);
     const mn_vec even_p = m > 2 ? v_fma(half, y[2], y[0]) : y[0], even_q = m > 2 ? v_fma(two, y[2], y[0]) : y[0];
@@ -99,8 +113,9 @@ MN_INLINE void mn_points_of_gradient(const int m, const mn_vec *y, mn_vec *o)
     const mn_vec odd_p = m > 3 ? v_fma(half, y[3], y[1]) : y[1], odd_q = m > 3 ? v_fma(two, y[3], y[1]) : y[1];
     o[1] = v_fma(p, odd_p, even_p);
     o[2] = v_fnma(p, odd_p, even_p);
-    o[3] = v_fma(q, odd_q, even_q);
-    if (mn_is_large(m))
+    if (points > 4)
+        o[3] = v_fma(q, odd_q, even_q);
+    if (points > 5)
         o[4] = v_fnma(q, odd_q, even_q);
 }
 
@@ -146,9 +161,9 @@ MN_INLINE void mn_gradients_of_points(const int taps, const mn_vec *d, mn_vec *o
 
 /* ---- a row of tiles, VL channels at a time ---- */
 
-/* Tiles side by side: first `large` ones, then `small` ones. */
+/* Tiles side by side: first `large` ones, then `small` ones, then the `smallest`, of 3 taps. */
 typedef struct {
-    int64_t large, small;
+    int64_t large, small, smallest;
     int64_t begin, end;             /* columns that exist; those before and behind are zero */
     const mn_real *line[MN_LINES];  /* rows of the image from column `begin` on: VL channels per pixel */
     int64_t pixel;                  /* elements from one pixel of a line to the next */
@@ -165,7 +180,7 @@ typedef struct {
 MN_INLINE void mn_points_of_pixels(const int gradient, const int taps, const int m, const mn_vec *d, mn_vec *o)
 {
     if (gradient)
-        mn_points_of_gradient(m, d, o);
+        mn_points_of_gradient(m + taps - 1, m, d, o);
     else
         mn_points_of_inputs(m + taps - 1, d, o);
 }
@@ -173,12 +188,12 @@ MN_INLINE void mn_points_of_pixels(const int gradient, const int taps, const int
 MN_INLINE void mn_tile_row_tiles(const int gradient, const int taps, const int height, const int m, const mn_tile_row *r,
                                  const mn_real *columns, int64_t width, int64_t first, int64_t count)
 {
-    const int overlap = gradient ? 0 : taps - 1;
+    const int overlap = gradient ? 0 : taps - 1, rows = height + taps - 1, points = m + taps - 1;
     for (int64_t t = 0; t < count; t++, columns += m * VL)
 #pragma GCC unroll 6
         for (int i = 0; i < MN_POINTS; i++) {
             mn_vec d[MN_POINTS], o[MN_POINTS];
-            if (i == MN_MISSING && !mn_is_large(height))
+            if (!mn_has_point(rows, i))
                 continue;
 #pragma GCC unroll 6
             for (int j = 0; j < m + overlap; j++)
@@ -186,15 +201,16 @@ MN_INLINE void mn_tile_row_tiles(const int gradient, const int taps, const int h
             mn_points_of_pixels(gradient, taps, m, d, o);
 #pragma GCC unroll 6
             for (int j = 0; j < MN_POINTS; j++)
-                if (j != MN_MISSING || mn_is_large(m))
+                if (mn_has_point(points, j))
                     v_store(r->point[i * MN_POINTS + j] + (first + t) * r->tile, o[j]);
         }
 }
 
 MN_INLINE void mn_tile_row_body(const int gradient, const int taps, const int height, const mn_tile_row *r)
 {
-    const int overlap = gradient ? 0 : taps - 1, m = mn_large_tile(taps);
-    const int64_t width = m * r->large + (m - 1) * r->small + overlap;
+    const int overlap = gradient ? 0 : taps - 1, m = mn_large_tile(taps), rows = height + taps - 1;
+    const int64_t width = m * r->large + (m - 1) * r->small + (m - 2) * r->smallest + overlap;
+    const mn_real *columns = r->columns;
     for (int i = 0; i < MN_POINTS; i++) {
         for (int64_t x = 0; x < r->begin; x++)
             v_store(r->columns + (i * width + x) * VL, v_splat(0));
@@ -209,47 +225,56 @@ MN_INLINE void mn_tile_row_body(const int gradient, const int taps, const int he
         mn_points_of_pixels(gradient, taps, height, d, o);
 #pragma GCC unroll 6
         for (int i = 0; i < MN_POINTS; i++)
-            if (i != MN_MISSING || mn_is_large(height))
+            if (mn_has_point(rows, i))
                 v_store(r->columns + (i * width + r->begin + x) * VL, o[i]);
     }
-    mn_tile_row_tiles(gradient, taps, height, m, r, r->columns, width, 0, r->large);
-    mn_tile_row_tiles(gradient, taps, height, m - 1, r, r->columns + m * r->large * VL, width, r->large, r->small);
+    mn_tile_row_tiles(gradient, taps, height, m, r, columns, width, 0, r->large);
+    columns += m * r->large * VL;
+    mn_tile_row_tiles(gradient, taps, height, m - 1, r, columns, width, r->large, r->small);
+    columns += (m - 1) * r->small * VL;
+    if (m > 2)
+        mn_tile_row_tiles(gradient, taps, height, m - 2, r, columns, width, r->large + r->small, r->smallest);
+}
+
+MN_INLINE void mn_tile_row_points(const int gradient, const mn_tile_row *r, int64_t taps, int64_t height)
+{
+    if (taps == 5)
+        height == 2 ? mn_tile_row_body(gradient, 5, 2, r) : mn_tile_row_body(gradient, 5, 1, r);
+    else if (height == 4)
+        mn_tile_row_body(gradient, 3, 4, r);
+    else
+        height == 3 ? mn_tile_row_body(gradient, 3, 3, r) : mn_tile_row_body(gradient, 3, 2, r);
 }
 
 /* point = B' d B for every tile of a row, of `height` rows of outputs. */
 static __attribute__((noinline)) void mn_winograd_input(const mn_tile_row *r, int64_t taps, int64_t height)
 {
-    if (taps == 3)
-        height == 4 ? mn_tile_row_body(0, 3, 4, r) : mn_tile_row_body(0, 3, 3, r);
-    else
-        height == 2 ? mn_tile_row_body(0, 5, 2, r) : mn_tile_row_body(0, 5, 1, r);
+    mn_tile_row_points(0, r, taps, height);
 }
 
 /* point = A d A' for every tile: d are gradients of outputs, lines as high as the tiles. */
 static __attribute__((noinline)) void mn_winograd_gradient(const mn_tile_row *r, int64_t taps, int64_t height)
 {
-    if (taps == 3)
-        height == 4 ? mn_tile_row_body(1, 3, 4, r) : mn_tile_row_body(1, 3, 3, r);
-    else
-        height == 2 ? mn_tile_row_body(1, 5, 2, r) : mn_tile_row_body(1, 5, 1, r);
+    mn_tile_row_points(1, r, taps, height);
 }
 
-MN_INLINE void mn_output_tiles(const int height, const int m, const mn_tile_row *r, int64_t first, int64_t count,
-                               mn_real *y, int64_t y_row)
+MN_INLINE void mn_output_tiles(const int taps, const int height, const int m, const mn_tile_row *r, int64_t first,
+                               int64_t count, mn_real *y, int64_t y_row)
 {
+    const int rows = height + taps - 1, points = m + taps - 1;
     const int64_t pixel = r->pixel;
     for (int64_t t = first; t < first + count; t++, y += m * pixel) {
         mn_vec half[MN_MOST_OUTPUTS][MN_POINTS];
 #pragma GCC unroll 6
         for (int j = 0; j < MN_POINTS; j++) {
             mn_vec d[MN_POINTS], o[MN_MOST_OUTPUTS];
-            if (j == MN_MISSING && !mn_is_large(m))
+            if (!mn_has_point(points, j))
                 continue;
 #pragma GCC unroll 6
             for (int i = 0; i < MN_POINTS; i++)
-                if (i != MN_MISSING || mn_is_large(height))
+                if (mn_has_point(rows, i))
                     d[i] = v_load(r->point[i * MN_POINTS + j] + t * r->tile);
-            mn_outputs_of_points(height, d, o);
+            mn_outputs_of_points(rows, height, d, o);
 #pragma GCC unroll 4
             for (int i = 0; i < height; i++)
                 half[i][j] = o[i];
@@ -257,7 +282,7 @@ MN_INLINE void mn_output_tiles(const int height, const int m, const mn_tile_row 
 #pragma GCC unroll 4
         for (int i = 0; i < height; i++) {
             mn_vec o[MN_MOST_OUTPUTS];
-            mn_outputs_of_points(m, half[i], o);
+            mn_outputs_of_points(points, m, half[i], o);
 #pragma GCC unroll 4
             for (int j = 0; j < m; j++)
                 v_store(y + i * y_row + j * pixel, o[j]);
@@ -265,10 +290,15 @@ MN_INLINE void mn_output_tiles(const int height, const int m, const mn_tile_row 
     }
 }
 
-MN_INLINE void mn_output_row(const int large, const int height, const mn_tile_row *r, mn_real *y, int64_t y_row)
+MN_INLINE void mn_output_row(const int taps, const int height, const mn_tile_row *r, mn_real *y, int64_t y_row)
 {
-    mn_output_tiles(height, large, r, 0, r->large, y, y_row);
-    mn_output_tiles(height, large - 1, r, r->large, r->small, y + large * r->large * r->pixel, y_row);
+    const int m = mn_large_tile(taps);
+    mn_output_tiles(taps, height, m, r, 0, r->large, y, y_row);
+    y += m * r->large * r->pixel;
+    mn_output_tiles(taps, height, m - 1, r, r->large, r->small, y, y_row);
+    y += (m - 1) * r->small * r->pixel;
+    if (m > 2)
+        mn_output_tiles(taps, height, m - 2, r, r->large + r->small, r->smallest, y, y_row);
 }
 
 /* y = A' point A: a row of tiles to `height` rows of pixels, VL channels per pixel; pixels are r->pixel elements apart,
@@ -276,10 +306,12 @@ MN_INLINE void mn_output_row(const int large, const int height, const mn_tile_ro
 static __attribute__((noinline)) void mn_winograd_output(const mn_tile_row *r, int64_t taps, int64_t height, mn_real *y,
                                                          int64_t y_row)
 {
-    if (taps == 3)
-        height == 4 ? mn_output_row(4, 4, r, y, y_row) : mn_output_row(4, 3, r, y, y_row);
+    if (taps == 5)
+        height == 2 ? mn_output_row(5, 2, r, y, y_row) : mn_output_row(5, 1, r, y, y_row);
+    else if (height == 4)
+        mn_output_row(3, 4, r, y, y_row);
     else
-        height == 2 ? mn_output_row(2, 2, r, y, y_row) : mn_output_row(2, 1, r, y, y_row);
+        height == 3 ? mn_output_row(3, 3, r, y, y_row) : mn_output_row(3, 2, r, y, y_row);
 }
 
 /* ---- weights ---- */

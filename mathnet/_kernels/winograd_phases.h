@@ -26,21 +26,14 @@
 /* o = B' d: m + 1 inputs to points. */
 MN_INLINE void mn_pair_of_input(const int m, const mn_vec *d, mn_vec *o)
 {
-    if (m == 4) { /* the points of a tile of 3 outputs of 3 taps */
-        mn_vec points[MN_POINTS];
-        mn_points_of_inputs(5, d, points);
-        o[0] = points[0];
-        o[1] = points[1];
-        o[2] = points[2];
+    mn_vec points[MN_POINTS]; /* of a tile of 3 taps and one output less */
+    mn_points_of_inputs(m + 1, d, points);
+    o[0] = points[0];
+    o[1] = points[1];
+    o[2] = points[2];
+    if (m == 4)
         o[3] = points[3];
-        o[4] = points[5];
-    } else {
-        const mn_vec even = d[2] * (mn_real)-1.5, odd = d[1] * (mn_real)(-1.5 * MN_P);
-        o[0] = v_fnma(v_splat(2), d[2], d[0]);
-        o[1] = even + odd;
-        o[2] = even - odd;
-        o[4] = v_fnma(v_splat((mn_real)0.5), d[1], d[3]);
-    }
+    o[4] = points[5];
 }
 
 /* o = A' d: points to m outputs. */

@@ -1,6 +1,7 @@
 """Which kernel runs a convolution.
 
-    3×3, stride 1, at least 16 channels in and out    winograd_…        tiles of 4×4 outputs for 36 products in place of 144
+    3×3, stride 1, at least 16 channels in and out    winograd_…        tiles of 4×4 outputs for 36 products in place of 144,
+                                                                        of 2×2 outputs, in the smallest pictures, for 16 of 36
     3×3, stride 2, at least 32 channels in and out    winograd_…        the same by phases of the stride, for 81 products
     5×5, stride 1, at least 16 channels in and out    winograd_…        tiles of 2×2 outputs for 36 products in place of 100
     one input channel for each group                  direct_…          no matrix: vectors along the rows of the picture
@@ -64,8 +65,8 @@ def _fits_direct(part: str, f: Mapping[str, int]) -> bool:
 def _fits_winograd(f: Mapping[str, int]) -> bool:
     """Enough channels, and pictures whose tiles take much less than the products of direct arithmetic, which come in panels of pixels.
 
-    So the smallest pictures, of 2×2 and 1×1, have tiles too: with 8 images and more these are 1.3 to 3 times as fast.  A single
-    image, whose products are few beside its weights, would be faster without, but must have the bits that it has in a batch.
+    So the smallest pictures, of 2×2, 1×1 and 1×12, have tiles too: with 8 images and more these are 1.4 to 5 times as fast.  A
+    single image, whose products are few beside its weights, would be faster without, but must have the bits that it has in a batch.
     """
     taps, stride, dilated = f["kh"], f["stride_h"], max(f["dilation_h"], f["dilation_w"]) > 1
     if (f["kw"], f["stride_w"]) != (taps, stride) or f["dilation_w"] > WINOGRAD_DILATION:
@@ -82,10 +83,16 @@ def _fits_winograd(f: Mapping[str, int]) -> bool:
 
 
 def _products(size: int, taps: int, stride: int, dilation: int) -> int:
-    """Products along one axis of the tiles that cover ``size`` outputs: of large tiles, and of those with one output less."""
+    """Products along one axis of the tiles that cover ``size`` outputs: of large tiles, of those with one output less, and perhaps
+    one with two less."""
     outputs, size = 7 - taps, -(-size // dilation)
     large, small = (6, 5) if stride == 1 else (9, 7)
-    counts = (large * -(-max(size - (outputs - 1) * n, 0) // outputs) + small * n for n in range(outputs))
+    smallest = 2 if (taps, stride) == (3, 1) else 1  # 0 or 1 of them, with 4 products
+    counts = (
+        large * -(-max(size - (outputs - 1) * n - (outputs - 2) * s, 0) // outputs) + small * n + 4 * s
+        for n in range(outputs)
+        for s in range(smallest)
+    )
     return dilation * min(counts)
 
 

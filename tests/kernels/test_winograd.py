@@ -33,7 +33,10 @@ def convolutions(draw):
     dilation = draw(st.tuples(*[st.sampled_from([1, 1, 2, 3, 7])] * 2)) if stride == 1 else (1, 1)
     pad = tuple(draw(st.integers(0, 4 * d)) for d in dilation for _ in range(2))
     least = [max(1, d * (taps - 1) + 1 - pad[2 * i] - pad[2 * i + 1]) for i, d in enumerate(dilation)]
-    size = [draw(st.integers(smallest, max(17 + 8 * stride, smallest))) for smallest in least]
+    size = [
+        draw(st.integers(smallest, smallest + 4) | st.integers(smallest, max(17 + 8 * stride, smallest)))
+        for smallest in least
+    ]
     c, o = (groups * draw(st.sampled_from([1, 3, 8, 16, 17, 34])) for _ in range(2))
     f = geometry(draw(st.integers(1, 3)), c, *size, o, (taps, taps), (stride, stride), pad, dilation, groups)
     for name in ("out_h", "out_w"):  # fewer outputs than would fit are legal too
@@ -91,10 +94,49 @@ def test_bias_and_activation(isa, real, bias, activation):
     np.testing.assert_allclose(y, exact, atol=1e-4)
 
 
+# Outputs along an axis of one tile of two (1 and 2) or one of three and one of two (5), beside other tiles: both ways have them.
+SMALL = [(1, 1), (1, 2), (2, 2), (2, 7), (5, 1), (5, 2), (5, 5), (2, 5), (6, 5), (5, 150)]
+
+
+def small(out_h, out_w, n=5, c=20, o=18, dilation=1, **other):
+    """A convolution with pictures and outputs of one size, in each of dilation² lattices."""
+    size, pad = (out_h * dilation, out_w * dilation), (dilation,) * 4
+    return geometry(n, c, *size, o, (3, 3), pad=pad, dilation=(dilation,) * 2, **other)
+
+
+@TABLES
+@PARTS
+@pytest.mark.parametrize("dilation", [1, 3])
+@pytest.mark.parametrize("out_h, out_w", SMALL)
+def test_tiles_of_two_outputs(isa, real, part, dilation, out_h, out_w):
+    f, kernel = small(out_h, out_w, dilation=dilation), kernels.load_table(isa, real)[f"winograd_{part}"]
+    a, b, shape = operands(f, part, np.random.default_rng(out_h), real)
+    result = run(kernel, f, a, b, shape=shape)
+    assert relative_error(result, ORACLES[part](f, a, b)) < 20 * np.finfo(real).eps
+    if part != "backward_weight":
+        for image in (0, 4):
+            alone = run(kernel, f | {"n": 1}, a[image], b, shape=shape[1:])
+            np.testing.assert_array_equal(alone, result[image])
+
+
+@TABLES
+@PARTS
+@pytest.mark.parametrize("h, w, out_h, out_w", [(7, 4, 5, 2), (4, 3, 2, 1), (3, 9, 1, 7)])
+def test_tiles_of_two_outputs_one_way_only(isa, real, part, h, w, out_h, out_w):
+    f = geometry(3, 17, h, w, 21, (3, 3))
+    assert (f["out_h"], f["out_w"]) == (out_h, out_w)
+    a, b, shape = operands(f, part, np.random.default_rng(h), real)
+    result = run(kernels.load_table(isa, real)[f"winograd_{part}"], f, a, b, shape=shape)
+    assert relative_error(result, ORACLES[part](f, a, b)) < 20 * np.finfo(real).eps
+
+
 # What is cut: blocks of rows of tiles, rows of tiles, pieces of the outputs and of the channels, groups of images.
 LARGE = {
     "blocks": geometry(3, 16, 40, 41, 48, (3, 3), pad=(1, 1, 1, 1)),
     "mixed tiles": geometry(13, 32, 14, 7, 40, (3, 3), pad=(1, 1, 1, 1)),
+    "tiles of 3 and of 2": geometry(90, 33, 5, 5, 70, (3, 3), pad=(1, 1, 1, 1)),
+    "tiles of 2": geometry(300, 70, 2, 2, 72, (3, 3), pad=(1, 1, 1, 1)),
+    "2 rows": geometry(40, 34, 2, 30, 72, (3, 3), pad=(1, 1, 1, 1), groups=2),
     "wide": geometry(1, 16, 9, 700, 18, (3, 3), pad=(1, 0, 3, 1)),
     "pieces": geometry(2, 70, 10, 9, 150, (3, 3), pad=(1, 1, 1, 1)),
     "one picture": geometry(1, 70, 14, 14, 72, (3, 3), pad=(1, 1, 1, 1)),
@@ -161,6 +203,18 @@ def test_error_is_small_for_many_channels(isa, real, part, channels, taps, strid
 
 
 @TABLES
+@PARTS
+@pytest.mark.parametrize("out_h, out_w", [(2, 2), (5, 5)])
+def test_error_is_small_for_many_channels_of_small_pictures(isa, real, part, out_h, out_w):
+    f = small(out_h, out_w, n=4, c=512, o=128)
+    a, b, shape = operands(f, part, np.random.default_rng(out_h), real)
+    if part != "backward_input":
+        a = np.maximum(a, 0)
+    result = run(kernels.load_table(isa, real)[f"winograd_{part}"], f, a, b, shape=shape)
+    assert relative_error(result, ORACLES[part](f, a, b)) < (2e-6 if real == "float32" else 4e-15)
+
+
+@TABLES
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_reaches_every_window_that_sees_it_and_no_other_tile(isa, real, value):
     f = geometry(2, 3, 14, 14, 4, (3, 3), pad=(1, 1, 1, 1))
@@ -216,11 +270,16 @@ def test_workspace_does_not_grow_with_the_picture(part, size, taps, stride, dila
 
 
 @TABLES
-@pytest.mark.parametrize("taps, stride, dilation", [(3, 1, 1), (3, 2, 1), (5, 1, 1), (3, 1, 2)])
-def test_transformed_weights_give_the_same_bits(isa, real, taps, stride, dilation):
-    f = geometry(
-        2, 20, 9, 11, 44, (taps, taps), (stride, stride), (2, 1, 1, 2), (dilation, dilation), groups=2
-    )
+@pytest.mark.parametrize(
+    "taps, stride, dilation, size",
+    [
+        (3, 1, 1, (9, 11)), (3, 2, 1, (9, 11)), (5, 1, 1, (9, 11)), (3, 1, 2, (9, 11)),
+        (3, 1, 1, (1, 1)), (3, 1, 1, (4, 6)), (3, 1, 1, (2, 4)), (5, 1, 1, (2, 2)),
+    ],
+)  # fmt: skip
+def test_transformed_weights_give_the_same_bits(isa, real, taps, stride, dilation, size):
+    pad = (2, 1, 1, 2)
+    f = geometry(2, 20, *size, 44, (taps, taps), (stride, stride), pad, (dilation, dilation), groups=2)
     table = kernels.load_table(isa, real)
     x, w, shape = operands(f, "forward", np.random.default_rng(0), real)
     prepare = table["winograd_weights"]

@@ -124,6 +124,19 @@ def test_a_normalisation_goes_into_the_weights_before_it(shape, layers):
     assert len(instructions(frozen, 4)) == 1
 
 
+@pytest.mark.parametrize("size", [(2, 2), (1, 1), (5, 5), (2, 7)])
+@pytest.mark.parametrize("real", ["float32", "float64"])
+def test_transformed_weights_serve_the_tiles_of_small_pictures(real, size):
+    mn.seed(0)
+    layers = [mn.layers.Conv2D(40, 3, padding=1), mn.layers.Conv2D(16, 3, padding=1)]
+    model = mn.Sequential(layers, input_shape=(32, *size), dtype=real)
+    frozen = model.freeze()
+    for batch in (1, 9):
+        x = RNG.standard_normal((batch, 32, *size)).astype(real)
+        np.testing.assert_array_equal(frozen(x), model(x))
+    assert frozen.bound({frozen.inputs[0].shape[0]: 9}).plan.explain().count("winograd_forward_prepared") == 2
+
+
 def test_frozen_convolutions_keep_transformed_weights():
     mn.seed(0)
     layers = [

@@ -20,6 +20,8 @@ IDS = RNG.integers(0, 50, (64, 40))
 WORK = {
     "winograd": (convolution(padding=1), normal(4, 24, 19, 18), normal(20, 24, 3, 3)),
     "winograd, few tiles": (convolution(padding=1), normal(2, 80, 9, 10), normal(130, 80, 3, 3)),
+    "winograd, tiles of 2": (convolution(padding=1), normal(40, 80, 2, 5), normal(130, 80, 3, 3)),
+    "winograd, one tile": (convolution(padding=1), normal(70, 80, 2, 2), normal(130, 80, 3, 3)),
     "winograd by phases": (convolution(padding=1, stride=2), normal(4, 36, 19, 18), normal(33, 36, 3, 3)),
     "depthwise": (convolution(padding=1, groups=40), normal(4, 40, 20, 21), normal(40, 1, 3, 3)),
     "depthwise, strided": (convolution(padding=2, stride=2, groups=40), normal(4, 40, 20, 21), normal(80, 1, 5, 5)),

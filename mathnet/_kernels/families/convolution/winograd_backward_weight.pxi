@@ -11,7 +11,8 @@
 
 cdef extern from "winograd_weights.h":
     void winograd_weight_gradient "mn_winograd_weight_gradient"(const real *points, int64_t point_stride, int64_t taps,
-                                                                int phases, int64_t lanes, real *dw) noexcept nogil
+                                                                int phases, int rows, int columns, int64_t lanes,
+                                                                real *dw) noexcept nogil
 
 cdef extern from "winograd_products.h":
     ctypedef struct gradient_product_t "mn_gradient_product":
@@ -110,14 +111,16 @@ cdef weight_scratch_t weight_scratch(const winograd_weight_t *u) noexcept nogil:
     return s
 
 
-cdef void multiply_gradients(const weight_scratch_t *s, const block_t *b, bint resume, int64_t outputs, int64_t channels,
-                             const real *v, const real *scratch, real *m) noexcept nogil:
-    """M (+)= D' V for every point of a block.  v: the first of the channels."""
+cdef void multiply_gradients(const winograd_t *g, const weight_scratch_t *s, const block_t *b, bint resume, int64_t outputs,
+                             int64_t channels, const real *v, const real *scratch, real *m) noexcept nogil:
+    """M (+)= D' V for every point that tiles have.  v: the first of the channels."""
     cdef gradient_product_t p
     cdef int64_t point
     p.outputs, p.channels = outputs, chunk_count(channels, VL) * VL
     p.d_row, p.v_row, p.m_row, p.resume = s.d_tile, s.v_tile, s.m_row, resume
     for point in range(POINTS_2D):
+        if not has_places(g, point):
+            continue
         p.tiles = b.rows[point // POINTS] * b.columns[point % POINTS]
         p.d = scratch + s.d[point]
         p.v = v + s.v[point]
@@ -159,6 +162,7 @@ cdef void weight_chunk(const winograd_weight_t *u, const real *x, const real *dy
     cdef int64_t group = chunk // (u.image_groups * g.pieces * u.channel_pieces)
     cdef int64_t first = piece * g.outputs, last = at_most(first + g.outputs, g.o), channels = at_most(g.c - c, u.channels)
     cdef int64_t index, o, outputs, i, j, k, width
+    cdef int rows = most_points(&g, &g.ys), columns = most_points(&g, &g.xs)
     cdef const real *v = scratch
     cdef real *m
     cdef planes_t inputs
@@ -188,13 +192,13 @@ cdef void weight_chunk(const winograd_weight_t *u, const real *x, const real *dy
             while k < channels:
                 width = at_most(channels - k, u.width)
                 m = scratch + s.m + ((o - first) * s.m_row + k if g.blocks > 1 else 0)
-                multiply_gradients(&s, &block, index > 0, outputs, width, v + k, scratch, m)
+                multiply_gradients(&g, &s, &block, index > 0, outputs, width, v + k, scratch, m)
                 if index == g.blocks - 1:
                     for i in range(outputs):
                         j = 0
                         while j < width:
-                            winograd_weight_gradient(m + i * s.m_row + j, s.m_point, g.taps, g.phases, at_most(width - j, VL),
-                                                     dw + ((o + i) * g.c + k + j) * taps_2d)
+                            winograd_weight_gradient(m + i * s.m_row + j, s.m_point, g.taps, g.phases, rows, columns,
+                                                     at_most(width - j, VL), dw + ((o + i) * g.c + k + j) * taps_2d)
                             j += VL
                 k += u.width
             o += u.step

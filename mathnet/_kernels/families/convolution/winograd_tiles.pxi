@@ -1,8 +1,9 @@
 # Tiles of Winograd convolution (winograd.pxi): how outputs are cut, and where the points of a tile stand.
 #
-# Along each axis outputs are cut into large tiles, then small ones with one output less.  A tile has six places (winograd.h,
-# winograd_phases.h): points, of which small tiles lack one, and with phases a place that holds one row for every output of
-# the tile.  A pair of places, one for each axis, makes a matrix of its own, [tile][channel].
+# Along each axis outputs are cut into large tiles, then small ones with one output less, then perhaps one with two less.  A
+# tile has six places (winograd.h, winograd_phases.h): points, of which smaller tiles lack one or two, and with phases a
+# place that holds one row for every output of the tile.  A pair of places, one for each axis, makes a matrix of its own,
+# [tile][channel].
 #
 # A kernel dilated by d sees every d-th pixel: outputs fall apart into lattices, those of the rows a, a + d, a + 2d, …, and in
 # them a convolution is an ordinary one.  All lattices of a picture are cut alike, as the first one, which is the largest.
@@ -13,12 +14,11 @@ cdef extern from "winograd_weights.h":
     enum:
         POINTS "MN_POINTS"
         POINTS_2D "MN_POINTS_2D"
-        MISSING_POINT "MN_MISSING"
         PAIR_MISSING "MN_PAIR_MISSING"
         SINGLE "MN_SINGLE"
         LINES "MN_LINES"
     ctypedef struct tile_row_t "mn_tile_row":
-        int64_t large, small
+        int64_t large, small, smallest
         int64_t begin, end
         const real **line
         int64_t pixel
@@ -27,6 +27,7 @@ cdef extern from "winograd_weights.h":
         int64_t tile
         int64_t single_top, single_left
         int64_t *single_row
+    int has_point "mn_has_point"(int points, int place) noexcept nogil
     void winograd_input "mn_winograd_input"(const tile_row_t *r, int64_t taps, int64_t height) noexcept nogil
     void winograd_gradient "mn_winograd_gradient"(const tile_row_t *r, int64_t taps, int64_t height) noexcept nogil
     void winograd_output "mn_winograd_output"(const tile_row_t *r, int64_t taps, int64_t height, real *y,
@@ -41,10 +42,10 @@ cdef enum:
     LINE_BYTES = 64
 
 
-# The tiles along one axis of a lattice: first the large ones, then those with one output less.
+# The tiles along one axis of a lattice: first the large ones, then those with one output less, then those with two less.
 ctypedef struct tiles_t:
     int64_t outputs                 # of a large tile
-    int64_t large, small
+    int64_t large, small, smallest
 
 
 # A correlation with kernels of taps x taps: y[o][i] = sum over c and taps t of
@@ -70,7 +71,7 @@ ctypedef struct winograd_t:
 # A block: rows of tiles, counted over the lattices of all images, or a segment of one row.
 ctypedef struct block_t:
     int64_t first, last             # rows
-    int64_t large, small            # tiles of a row in one lattice
+    int64_t large, small, smallest  # tiles of a row in one lattice
     int64_t column, outputs         # the first output of these tiles, and how many they have
     int64_t[6] rows                 # rows and columns of each place
     int64_t[6] columns
@@ -78,35 +79,53 @@ ctypedef struct block_t:
 
 
 cdef inline int64_t points_of(const tiles_t *t, bint phases) noexcept nogil:
-    """Products along one axis: 6 for a large tile and 5 for a small one; with phases 5 + 4 and 4 + 3."""
-    return 9 * t.large + 7 * t.small if phases else 6 * t.large + 5 * t.small
+    """Products along one axis: 6, 5 and 4 for a large tile, a small and the smallest; with phases 5 + 4 and 4 + 3."""
+    return 9 * t.large + 7 * t.small if phases else 6 * t.large + 5 * t.small + 4 * t.smallest
 
 
 cdef tiles_t cut_tiles(int64_t size, int64_t taps, bint phases) noexcept nogil:
-    """The tiles with the fewest products that cover `size` outputs."""
+    """The tiles with the fewest products that cover `size` outputs.  The smallest, of 3 taps, ends sizes of 1, 2 and 5."""
     cdef tiles_t t, best
-    cdef int64_t small, covered
+    cdef int64_t small, smallest, covered
     t.outputs = best.outputs = POINTS + 1 - taps
-    best.large, best.small = chunk_count(size, t.outputs), 0
-    for small in range(1, t.outputs):
-        t.small, covered = small, (t.outputs - 1) * small
-        t.large = chunk_count(size - covered, t.outputs) if size > covered else 0
-        if points_of(&t, phases) < points_of(&best, phases):
-            best = t
+    best.large, best.small, best.smallest = chunk_count(size, t.outputs), 0, 0
+    for smallest in range(2 if taps == 3 and not phases else 1):
+        for small in range(t.outputs):
+            t.small, t.smallest = small, smallest
+            covered = (t.outputs - 1) * small + (t.outputs - 2) * smallest
+            t.large = chunk_count(size - covered, t.outputs) if size > covered else 0
+            if points_of(&t, phases) < points_of(&best, phases):
+                best = t
     return best
+
+
+cdef inline int64_t tile_count(const tiles_t *t) noexcept nogil:
+    return t.large + t.small + t.smallest
+
+
+cdef inline int64_t tile_outputs(const tiles_t *t, int64_t tile) noexcept nogil:
+    return t.outputs - (tile >= t.large) - (tile >= t.large + t.small)
 
 
 cdef inline int64_t tile_begin(const tiles_t *t, int64_t tile) noexcept nogil:
     """The first output of a tile."""
-    return t.outputs * tile - (tile - t.large if tile > t.large else 0)
+    cdef int64_t large = at_most(tile, t.large), others = at_most(tile, t.large + t.small)
+    return t.outputs * tile - (tile - large) - (tile - others)
 
 
-cdef inline int64_t tile_height(const winograd_t *g, int64_t ty) noexcept nogil:
-    return g.ys.outputs if ty < g.ys.large else g.ys.outputs - 1
+cdef inline int most_points(const winograd_t *g, const tiles_t *t) noexcept nogil:
+    """Points of the first tile along an axis; the others have no points but those."""
+    return POINTS if g.phases else <int>(tile_outputs(t, 0) + g.taps - 1)
+
+
+cdef inline bint has_places(const winograd_t *g, int64_t point) noexcept nogil:
+    """Whether any tile has the pair of places."""
+    return (has_point(most_points(g, &g.ys), <int>(point // POINTS))
+            and has_point(most_points(g, &g.xs), <int>(point % POINTS)))
 
 
 cdef inline int64_t rows_of_lattice(const winograd_t *g) noexcept nogil:
-    return g.ys.large + g.ys.small
+    return tile_count(&g.ys)
 
 
 cdef inline int64_t all_rows(const winograd_t *g) noexcept nogil:
@@ -114,7 +133,7 @@ cdef inline int64_t all_rows(const winograd_t *g) noexcept nogil:
 
 
 cdef inline int64_t all_tiles(const winograd_t *g) noexcept nogil:
-    return all_rows(g) * g.lattices_w * (g.xs.large + g.xs.small)
+    return all_rows(g) * g.lattices_w * tile_count(&g.xs)
 
 
 cdef inline int64_t even_blocks(int64_t blocks) noexcept nogil:
@@ -128,7 +147,7 @@ cdef void cut_blocks(winograd_t *g, int64_t wanted) noexcept nogil:
     g.lattices_h, g.lattices_w = at_most(g.step_h, g.out_h), at_most(g.step_w, g.out_w)
     g.ys = cut_tiles((g.out_h + 1) // 2 if g.apart else chunk_count(g.out_h, g.step_h), g.taps, g.phases)
     g.xs = cut_tiles((g.out_w + 1) // 2 if g.apart else chunk_count(g.out_w, g.step_w), g.taps, g.phases)
-    tiles, rows = g.xs.large + g.xs.small, all_rows(g)
+    tiles, rows = tile_count(&g.xs), all_rows(g)
     g.segments = chunk_count(g.lattices_w * tiles, SEGMENT_TILES)
     g.segment = chunk_count(tiles, g.segments)
     g.segments = chunk_count(tiles, g.segment)
@@ -142,9 +161,13 @@ cdef void cut_blocks(winograd_t *g, int64_t wanted) noexcept nogil:
 
 cdef inline int64_t places_before(const tiles_t *t, bint phases, int64_t place, int64_t tile) noexcept nogil:
     """How many of one place the tiles before `tile` have."""
-    if phases and place == SINGLE:
-        return tile_begin(t, tile)
-    return at_most(tile, t.large) if place == (PAIR_MISSING if phases else MISSING_POINT) else tile
+    if phases:
+        if place == SINGLE:
+            return tile_begin(t, tile)
+        return at_most(tile, t.large) if place == PAIR_MISSING else tile
+    if not has_point(POINTS - 2, <int>place):           # what the smallest lack, perhaps also what small ones lack
+        return at_most(tile, t.large + t.small if has_point(POINTS - 1, <int>place) else t.large)
+    return tile
 
 
 cdef inline int64_t rows_before(const winograd_t *g, int64_t place, int64_t row) noexcept nogil:
@@ -157,11 +180,12 @@ cdef inline int64_t rows_before(const winograd_t *g, int64_t place, int64_t row)
 cdef block_t block_of(const winograd_t *g, int64_t index) noexcept nogil:
     cdef block_t b
     cdef int64_t begin = index % g.segments * g.segment, place
-    cdef int64_t end = at_most(begin + g.segment, g.xs.large + g.xs.small)
+    cdef int64_t end = at_most(begin + g.segment, tile_count(&g.xs)), others = g.xs.large + g.xs.small
     b.first = index // g.segments * g.rows
     b.last = at_most(b.first + g.rows, all_rows(g))
     b.large = at_most(end, g.xs.large) - at_most(begin, g.xs.large)
-    b.small = end - begin - b.large
+    b.small = at_most(end, others) - at_most(begin, others) - b.large
+    b.smallest = end - begin - b.large - b.small
     b.column = tile_begin(&g.xs, begin)
     b.outputs = tile_begin(&g.xs, end) - b.column
     for place in range(POINTS):
@@ -202,7 +226,7 @@ cdef void set_tile_row(const winograd_t *g, const block_t *b, int64_t row, int64
                        int64_t tile, tile_row_t *r) noexcept nogil:
     """The tiles of a row of a block in one lattice of columns, and their places in the matrices of the points."""
     cdef int64_t i, j, before
-    r.large, r.small, r.tile = b.large, b.small, tile
+    r.large, r.small, r.smallest, r.tile = b.large, b.small, b.smallest, tile
     for i in range(POINTS):
         before = rows_before(g, i, row) - rows_before(g, i, b.first)
         r.single_row[i] = b.columns[i] * tile
@@ -325,7 +349,7 @@ cdef void transform_planes(const winograd_t *g, const planes_t *p, const block_t
                                  window.pixels + (c - c0) * (y_end - y) * width)
                 c += VL
             while row < end:
-                height = tile_height(g, ty)
+                height = tile_outputs(&g.ys, ty)
                 for lattice in range(g.lattices_w):
                     set_tile_row(g, b, row, lattice, points + c0, at, tile, &r)
                     r.begin = r.end = 0
