@@ -60,7 +60,7 @@ def test_winograd_for_kernels_of_3_and_5_taps_with_enough_channels(part, layer):
         {"dilation": (18, 18), "h": 33, "w": 33},
         {"dilation": (1, 129), "h": 33, "w": 2000},
         {"dilation": (2, 2), "stride": (2, 2), "c": 64, "o": 64},
-        {"h": 1, "w": 13},
+        {"h": 1, "w": 13, "dilation": (1, 2)},
         {"stride": (2, 2), "c": 31, "o": 64},
         {"stride": (1, 2), "c": 64, "o": 64},
         {"stride": (3, 3), "c": 64, "o": 64},
