@@ -66,6 +66,12 @@ MN_INLINE mn_vec v_gelu(mn_vec x, mn_vec *slope)
     return v_fnma(product / divisor * scale, power, v_max(v_splat(0), x));
 }
 
+#ifdef MN_REAL_IS_DOUBLE
+#define MN_LOWEST -0x1.fffffffffffffp+1023
+#else
+#define MN_LOWEST -0x1.fffffep+127f
+#endif
+
 /* x·σ(x) and σ(x) + x·σ(x)·(1 - σ(x)), with the operations of v_sigmoid; 1 - σ(x) is e^-x·σ(x), so no digits are lost where
    σ(x) is near 1 */
 MN_INLINE mn_vec v_silu(mn_vec x, mn_vec *slope)
@@ -77,7 +83,7 @@ MN_INLINE mn_vec v_silu(mn_vec x, mn_vec *slope)
     const mn_vec power = v_exp_reduced(v_reduce_by_ln2(opposite, &n, &shifted));
     const mn_vec scale = v_power_of_two(shifted, -MN_DENORMAL_SHIFT);
     const mn_vec divisor = v_fma(power, scale, s);
-    const mn_vec gate = s / divisor, y = gate * x;
+    const mn_vec gate = s / divisor, y = gate * v_max(v_splat(MN_LOWEST), x); /* -0 at -∞, where gate is 0 */
     *slope = v_fma(v_min(v_splat(end), y), power * scale / divisor, gate);
     return y;
 }
