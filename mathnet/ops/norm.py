@@ -38,7 +38,7 @@ def norm(x: Any, ord: float | str | None = None, axis: Any = None, keepdims: boo
     """
     x = as_tensor(x, "norm: x")
     if ord is not None and (isinstance(ord, bool) or not isinstance(ord, (int, float, str))):
-        raise ArgumentError(f"norm: ord must be None, a Python number or 'fro', not {ord!r}")
+        raise ArgumentError(f"norm: ord must be None, a number or 'fro', not {ord!r}")
     x = x if is_float(x.dtype) else OPS["cast"](x, dtype=FLOAT64)
     if axis is None and ord is None:
         return _keeping(root(SUM(square(x), axis=tuple(range(x.ndim)), keepdims=True)), x, None, keepdims)
